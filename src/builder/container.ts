@@ -1,0 +1,61 @@
+import { BldError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import type { ContainerRecord } from '../store/types.ts';
+import type { Engine } from './engine.ts';
+import type { ContainerState } from './state.ts';
+
+/** A handle on a working container: the verbs take it, the store holds what it is. */
+export interface Container {
+  readonly engine: Engine;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+}
+
+/** The container's record and state as they are now. */
+export interface Snapshot {
+  readonly record: ContainerRecord;
+  readonly state: ContainerState;
+}
+
+/** The container of this name, id or id prefix; E_NOT_FOUND in Buildah's words. */
+export function findContainer(engine: Engine, reference: string): Container {
+  const record = engine.store.containers.find(reference);
+  if (!record) throw unknownContainer(reference);
+  return { engine, id: record.id };
+}
+
+function unknownContainer(reference: string): BldError {
+  return new BldError(
+    'E_NOT_FOUND',
+    `reading build container ${JSON.stringify(reference)}: container not known`,
+    {
+      hint: '`bld containers` lists them, `bld from IMAGE` makes one',
+    },
+  );
+}
+
+/** Reads the container; E_NOT_FOUND when it was removed meanwhile. */
+export function read(container: Container): Snapshot {
+  const record = container.engine.store.containers.find(container.id);
+  if (!record) throw unknownContainer(container.id);
+  return { record, state: record.state as ContainerState };
+}
+
+/** The container's right of use: one writer at a time, whoever waits says for whom. */
+export async function exclusively<T>(container: Container, work: () => Promise<T>): Promise<T> {
+  using _ = await container.engine.store.leases.hold(`container:${container.id}`, 'exclusive', (pid) => {
+    log.info(`waiting for process ${pid}, which works on container ${container.id.slice(0, 12)}`);
+  });
+  return await work();
+}
+
+/** Replaces the state by what `change` makes of it, in one transaction with the reading. */
+export async function changeState(
+  container: Container,
+  change: (state: ContainerState) => ContainerState,
+): Promise<void> {
+  const { store } = container.engine;
+  store.transaction(() => {
+    store.containers.update(container.id, { state: change(read(container).state) });
+  });
+}

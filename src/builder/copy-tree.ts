@@ -1,0 +1,331 @@
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { Hasher } from '../base/digest.ts';
+import { BldError, isErrno } from '../base/errors.ts';
+import type { OwnerWriter } from '../layers/owner.ts';
+import { openNewFile, placeObject, placeSmallFile, setTime, writeAt } from '../layers/place.ts';
+import { isImageXattr } from '../layers/records.ts';
+import { shownPath } from '../layers/tar/entry.ts';
+import type { Location, Meta } from '../layers/types.ts';
+import { type Fd, type Stat, sys } from '../native/sys.ts';
+
+/** Files up to this size are read, hashed and written in one go each. */
+const SMALL = 256 * 1024;
+const CHUNK = 1024 * 1024;
+const SELF = Buffer.alloc(0);
+
+/** What a copy makes of each object's metadata. */
+export interface Rules {
+  /** The owner given to everything, or null: the one that `meta` gives. */
+  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  /** The mode of a file or directory; identity when nothing was asked for. */
+  readonly mode: (mode: number, directory: boolean) => number;
+  /** One mtime for everything, ns; null keeps each its own. */
+  readonly mtime: bigint | null;
+  /** What the source's object looks like in an image: its owner (of stages and images) and attributes. */
+  readonly meta: (dir: Fd, name: Buffer, stat: Stat) => Meta;
+  /** False leaves a path (below the copied root, without leading slash) out; a directory's `'look inside'` copies only what is wanted in it. */
+  readonly wanted: (path: Buffer, directory: boolean) => boolean | 'look inside';
+}
+
+/** Where copies go: a directory of the container and the writer that gives owners. */
+export interface Target {
+  readonly dir: Fd;
+  /** Path of `dir` in the container, for the owners' side file; no leading slash. */
+  readonly path: Buffer;
+  readonly owners: OwnerWriter;
+}
+
+/** One pass over sources: hashes all that would be copied and, with a target, copies it as it is hashed. */
+export class TreeCopy {
+  #rules: Rules;
+  readonly #hasher = new Hasher();
+  readonly #links = new Map<string, { dir: Fd; name: Buffer; path: string }>();
+  /** Directory descriptors kept for hard links until `end`. */
+  readonly #kept: Fd[] = [];
+
+  constructor(rules: Rules) {
+    this.#rules = rules;
+  }
+
+  /** Other rules for what follows. */
+  use(rules: Rules): void {
+    this.#rules = rules;
+  }
+
+  /** Hashes a file's bytes alone: an archive, which something else unpacks. */
+  bytes(fd: Fd, stat: Stat, path: Buffer): void {
+    const from = { dir: fd, name: SELF, stat, path, bare: false };
+    this.#hasher.update(Buffer.concat([path, Buffer.from(`\0archive\0${stat.size}\n`)]));
+    const source = openRead(from);
+    try {
+      this.#stream(source, from, null);
+    } finally {
+      closeSync(source);
+    }
+  }
+
+  /** Over names, types, modes, owners, attributes and bytes; never times. */
+  end(): `sha256:${string}` | `sha512:${string}` {
+    for (const fd of this.#kept) sys().close(fd);
+    return this.#hasher.digest();
+  }
+
+  #note(kind: string, path: Buffer, meta: Meta, extra: Uint8Array = SELF): void {
+    const xattrs = [...(meta.xattrs ?? [])]
+      .map(([name, value]) => `${name}=${value.toString('base64')}`)
+      .sort();
+    this.#hasher.update(path);
+    const rest = [kind, meta.mode, meta.uid, meta.gid, meta.size, extra.length, ...xattrs].join('\0');
+    this.#hasher.update(Buffer.from(`\0${rest}\n`));
+    this.#hasher.update(extra);
+  }
+
+  #meta(dir: Fd, name: Buffer, stat: Stat): Meta {
+    const { owner, mode, mtime, meta } = this.#rules;
+    const found = meta(dir, name, stat);
+    const kind = found.type;
+    return {
+      ...found,
+      ...(owner && { uid: owner.uid, gid: owner.gid }),
+      mode: kind === 'symlink' ? 0o777 : mode(found.mode, kind === 'dir'),
+      mtime: mtime ?? found.mtime,
+    };
+  }
+
+  /** The contents of the directory `source` into the directory of the target. `path`: below the copied root. */
+  contents(source: Fd, target: Target | null, path: Buffer = SELF): void {
+    const entries = sys()
+      .readDir(source)
+      .sort((a, b) => Buffer.compare(a.name, b.name));
+    for (const { name } of entries) {
+      const below = path.length > 0 ? Buffer.concat([path, Buffer.from('/'), name]) : name;
+      const stat = sys().stat(source, name);
+      if (!stat) throw changed(below);
+      const wanted = this.#rules.wanted(below, stat.type === 'dir');
+      if (wanted === false) continue;
+      this.#object({ dir: source, name, stat, path: below, bare: wanted === 'look inside' }, target, name);
+    }
+  }
+
+  /** One object, under the name `as` in the target's directory. */
+  object(source: Fd, name: Buffer, target: Target | null, as: Buffer): void {
+    const stat = sys().stat(source, name);
+    if (!stat) throw changed(as);
+    this.#object({ dir: source, name, stat, path: as, bare: false }, target, as);
+  }
+
+  #object(from: From, target: Target | null, as: Buffer): void {
+    const meta = this.#meta(from.dir, from.name, from.stat);
+    switch (meta.type) {
+      case 'dir':
+        this.#directory(from, meta, target, as);
+        return;
+      case 'file':
+        this.#file(from, meta, target, as);
+        return;
+      case 'socket':
+        return; // nobody listens in an image
+      default: {
+        const linkPath = meta.type === 'symlink' ? sys().readLink(from.dir, from.name) : SELF;
+        this.#note(`${meta.type} ${meta.major}:${meta.minor}`, from.path, meta, linkPath);
+        if (!target) return;
+        const object = { ...meta, type: meta.type, linkPath };
+        const at = { dir: target.dir, name: as };
+        replace(at, () => placeObject(at, object, pathOf(target, as), target.owners));
+      }
+    }
+  }
+
+  #directory(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+    this.#note(from.bare ? 'parent' : 'dir', from.path, meta);
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+    const source = sys().openIn(from.dir, from.name, flags);
+    try {
+      if (!target) {
+        this.contents(source, null, from.path);
+        return;
+      }
+      makeDirectory(target.dir, as);
+      const dir = sys().openIn(target.dir, as, flags);
+      try {
+        this.contents(source, { ...target, dir, path: pathOf(target, as) }, from.path);
+      } finally {
+        sys().close(dir);
+      }
+      const at = { dir: target.dir, name: as };
+      target.owners.set(at, meta, pathOf(target, as));
+      setTime(at, meta.mtime);
+    } finally {
+      sys().close(source);
+    }
+  }
+
+  #file(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+    const { stat } = from;
+    const inode = stat.nlink > 1 ? `${stat.dev}:${stat.ino}` : undefined;
+    const twin = inode === undefined ? undefined : this.#links.get(inode);
+    if (twin) {
+      this.#note('hardlink', from.path, meta, Buffer.from(twin.path, 'latin1'));
+      if (target) {
+        const at = { dir: target.dir, name: as };
+        replace(at, () => sys().link(twin.dir, twin.name, target.dir, as));
+      }
+      return;
+    }
+    if (meta.size <= SMALL) this.#smallFile(from, meta, target, as);
+    else this.#largeFile(from, meta, target, as);
+    if (inode !== undefined) {
+      const dir = target
+        ? sys().openIn(target.dir, Buffer.from('.'), constants.O_RDONLY | constants.O_DIRECTORY)
+        : -1;
+      if (target) this.#kept.push(dir);
+      this.#links.set(inode, { dir, name: as, path: from.path.toString('latin1') });
+    }
+  }
+
+  #smallFile(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+    const data = readSmall(from);
+    if (data.length !== from.stat.size) throw changed(from.path);
+    this.#note('file', from.path, meta, data);
+    if (!target) return;
+    const at = { dir: target.dir, name: as };
+    const object = { ...meta, type: 'file', linkPath: SELF } as const;
+    replace(at, () => placeSmallFile(at, object, pathOf(target, as), { data, writer: target.owners }));
+  }
+
+  #largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+    const source = openRead(from);
+    try {
+      this.#note('file', from.path, meta);
+      if (!target) {
+        this.#stream(source, from, null);
+        return;
+      }
+      const at = { dir: target.dir, name: as };
+      let out: Fd | undefined;
+      replace(at, () => {
+        out = openNewFile(at);
+      });
+      if (out === undefined) throw new Error('internal: no file was opened');
+      try {
+        this.#stream(source, from, out);
+      } finally {
+        closeSync(out);
+      }
+      target.owners.set(at, meta, pathOf(target, as));
+      setTime(at, meta.mtime);
+    } finally {
+      closeSync(source);
+    }
+  }
+
+  /** The bytes, hashed as they are copied: what the key says is what the container has. Zeros of holes stay holes. */
+  #stream(source: Fd, from: From, out: Fd | null): void {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    const sparse = from.stat.blocks * 512 < from.stat.size;
+    let at = 0;
+    for (;;) {
+      const length = readSync(source, buffer, 0, CHUNK, null);
+      if (length === 0) break;
+      const chunk = buffer.subarray(0, length);
+      this.#hasher.update(chunk);
+      if (out !== null && !(sparse && isZero(chunk))) writeAt(out, chunk, at);
+      at += length;
+    }
+    if (at !== from.stat.size) throw changed(from.path);
+    if (out !== null && sparse) ftruncateSync(out, at);
+  }
+}
+
+interface From {
+  readonly dir: Fd;
+  readonly name: Buffer;
+  readonly stat: Stat;
+  /** Below the copied root. */
+  readonly path: Buffer;
+  /** A directory that is only there for what is wanted inside. */
+  readonly bare: boolean;
+}
+
+/** A source that is held by its own (O_PATH) descriptor has no name: the magic link opens it. */
+function openRead({ dir, name }: From): Fd {
+  if (name.length === 0) return openSync(`/proc/self/fd/${dir}`, constants.O_RDONLY | constants.O_NONBLOCK);
+  return sys().openIn(dir, name, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+function readSmall(from: From): Buffer {
+  if (from.name.length > 0) return sys().readFile(from.dir, from.name);
+  const fd = openRead(from);
+  try {
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isZero(chunk: Buffer): boolean {
+  return chunk[0] === 0 && chunk.compare(chunk, 1, chunk.length, 0, chunk.length - 1) === 0;
+}
+
+function changed(path: Buffer): BldError {
+  return new BldError('E_PATH', `${shownPath(path)} changed while it was copied`, {
+    hint: 'run it again when nothing writes to the context',
+  });
+}
+
+function pathOf(target: Target, name: Buffer): Buffer {
+  return target.path.length > 0 ? Buffer.concat([target.path, Buffer.from('/'), name]) : name;
+}
+
+/** Makes something of that name; what stands there already, and is no directory, gives way. */
+function replace({ dir, name }: Location, make: () => void): void {
+  try {
+    make();
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    if (sys().stat(dir, name)?.type === 'dir') {
+      throw new BldError(
+        'E_PATH',
+        `${shownPath(name)} is a directory in the container: a file cannot replace it`,
+      );
+    }
+    sys().unlink(dir, name);
+    make();
+  }
+}
+
+/** A directory of that name; one that is there stays, anything else is an error. */
+function makeDirectory(dir: Fd, name: Buffer): void {
+  try {
+    sys().mkdir(dir, name, 0o755);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    if (sys().stat(dir, name)?.type !== 'dir') {
+      throw new BldError(
+        'E_PATH',
+        `${shownPath(name)} is a file in the container: a directory cannot replace it`,
+      );
+    }
+  }
+}
+
+/** Attributes and owner of a file of the host: root's, whoever holds it; only what belongs into an image. */
+export function hostMeta(dir: Fd, name: Buffer, stat: Stat): Meta {
+  const carries = stat.type === 'file' || stat.type === 'dir';
+  const list = carries ? sys().getXattrs(dir, name) : [];
+  const kept = list
+    .map(({ name: attribute, value }) => [attribute.toString(), value] as const)
+    .filter(([attribute]) => isImageXattr(attribute));
+  const { type, mode, mtime, major, minor } = stat;
+  return {
+    type,
+    mode,
+    uid: 0,
+    gid: 0,
+    size: type === 'file' ? stat.size : 0,
+    mtime,
+    major,
+    minor,
+    xattrs: kept.length > 0 ? new Map(kept) : null,
+  };
+}

@@ -1,0 +1,293 @@
+import { posix } from 'node:path';
+import type { Digest } from '../base/digest.ts';
+import { BldError, explain } from '../base/errors.ts';
+import { ownerWriter } from '../layers/owner.ts';
+import { ownerFileOf } from '../layers/owner-file.ts';
+import { type Fd, sys } from '../native/sys.ts';
+import { isArchive, unpackSource } from './archive.ts';
+import { type Container, read } from './container.ts';
+import { type Rules, type Target, TreeCopy } from './copy-tree.ts';
+import { ensureDirectory, inContainer, kindAt } from './destination.ts';
+import { type Download, download, isUrl } from './download.ts';
+import type { Engine } from './engine.ts';
+import { type Filter, filterOf } from './ignore.ts';
+import { hostOrigin, imageOrigin, type Origin } from './origin.ts';
+import { modeRule, type Ownership, resolveOwner } from './ownership.ts';
+import { openRootfs, type Rootfs } from './rootfs.ts';
+import { closeSources, openSources, type Source } from './sources.ts';
+import { containerConfig } from './state.ts';
+import { type Inputs, step } from './step.ts';
+
+export interface CopyOptions {
+  /** A container or an image whose files are the sources. */
+  readonly from?: string | undefined;
+  /** Sources lie below this directory and nowhere else. */
+  readonly contextDir?: string | undefined;
+  /** Where relative sources start without a context directory: the process's own. */
+  readonly cwd?: string | undefined;
+  /** A file with patterns of what to leave out. */
+  readonly ignoreFile?: string | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  /** `user[:group]`, names of the container or numbers, for all that is copied. */
+  readonly chown?: string | undefined;
+  /** Octal or symbolic (`u=rwX,go=rX`), for all that is copied. */
+  readonly chmod?: string | undefined;
+  /** Keep the sources' parent directories below the destination. */
+  readonly parents?: boolean | undefined;
+  /** What the one remote source must be. */
+  readonly checksum?: Digest | undefined;
+  /** A wildcard without match is no error. */
+  readonly allowEmptyWildcard?: boolean | undefined;
+  /** Sources are names, whatever characters they hold. */
+  readonly noWildcard?: boolean | undefined;
+  /** A source that is a symbolic link is copied as a link. */
+  readonly keepLinks?: boolean | undefined;
+  /** The mtime of all that is copied, seconds since 1970. */
+  readonly timestamp?: number | undefined;
+  readonly addHistory?: boolean | undefined;
+}
+
+/** Copies files, directories and downloads into the container; gives the digest of what was copied. */
+export async function copy(
+  container: Container,
+  sources: readonly string[],
+  destination?: string,
+  options: CopyOptions = {},
+): Promise<Digest> {
+  return place(container, { verb: 'COPY', sources, destination, options, unpack: false });
+}
+
+/** As `copy`, and unpacks local archives (tar; gzip, bzip2, xz, zstd) into the destination. */
+export async function add(
+  container: Container,
+  sources: readonly string[],
+  destination?: string,
+  options: CopyOptions = {},
+): Promise<Digest> {
+  return place(container, { verb: 'ADD', sources, destination, options, unpack: true });
+}
+
+interface Request {
+  readonly verb: 'COPY' | 'ADD';
+  readonly sources: readonly string[];
+  readonly destination: string | undefined;
+  readonly options: CopyOptions;
+  readonly unpack: boolean;
+}
+
+async function place(container: Container, request: Request): Promise<Digest> {
+  const { sources, options, verb } = request;
+  if (sources.length === 0) throw new BldError('E_USAGE', 'src must be specified');
+  const config = containerConfig(read(container).state);
+  const path = inContainer(request.destination ?? '.', config.WorkingDir);
+  const destination = /(?:^|\/)\.?$/.test(request.destination ?? '.') && path !== '/' ? `${path}/` : path;
+  using origin =
+    options.from === undefined ? hostOrigin(options) : await imageOrigin(container.engine, options.from);
+  const filter = filterOf(options);
+  const downloads = await fetchAll(container.engine, sources, options);
+  const job = { container, request, destination, origin, filter, downloads };
+  const counted = (write: boolean) =>
+    work(job, write).catch((error: unknown) => {
+      throw explain(error, `copying from ${origin.root.label}`);
+    });
+  let sure: Digest | undefined;
+  return await step<Digest>(container, {
+    site: `${verb.toLowerCase()} ${sources.join(' ')} ${destination}`,
+    inputs: async () => {
+      sure = await counted(false);
+      return inputsOf(job, sure);
+    },
+    createdBy: (digest) => {
+      const kind = sources.length > 1 ? 'multi' : 'file';
+      return `/bin/sh -c #(nop) ${verb} ${kind}:${digest.slice(7)} in ${destination} `;
+    },
+    addHistory: options.addHistory,
+    work: async () => {
+      const copied = await counted(true);
+      if (sure !== undefined && copied !== sure) {
+        throw new BldError('E_PATH', 'the sources changed while they were copied', {
+          hint: 'run it again when nothing writes to them',
+        });
+      }
+      return copied;
+    },
+  });
+}
+
+interface Job {
+  readonly container: Container;
+  readonly request: Request;
+  readonly destination: string;
+  readonly origin: Origin;
+  readonly filter: Filter;
+  readonly downloads: ReadonlyMap<string, Download>;
+}
+
+function inputsOf({ request, destination }: Job, content: Digest): Inputs {
+  const { verb, options } = request;
+  return [
+    ['operation', verb],
+    ['destination', destination],
+    ['chown', options.chown ?? ''],
+    ['chmod', options.chmod ?? ''],
+    ['timestamp', String(options.timestamp ?? '')],
+    ['content', content],
+  ];
+}
+
+async function fetchAll(
+  engine: Engine,
+  sources: readonly string[],
+  { checksum }: CopyOptions,
+): Promise<ReadonlyMap<string, Download>> {
+  const urls = sources.filter(isUrl);
+  if (checksum !== undefined && (urls.length !== 1 || sources.length !== 1)) {
+    throw new BldError('E_USAGE', '--checksum needs exactly one source, and that a URL');
+  }
+  const found = new Map<string, Download>();
+  for (const url of urls) found.set(url, await download(engine, url, checksum));
+  return found;
+}
+
+/** One pass over all sources: hashed, and with `write` copied as they are hashed. */
+async function work(job: Job, write: boolean): Promise<Digest> {
+  const { container, request, origin, downloads } = job;
+  const { options } = request;
+  const paths = request.sources.filter((source) => !downloads.has(source));
+  const sources = openSources(origin.root, paths, options);
+  try {
+    using rootfs = await openRootfs(container);
+    const owners = ownersOf(container);
+    const owner = options.chown === undefined ? null : resolveOwner(rootfs.fd, options.chown);
+    const pass = new Pass({ job, rootfs, owner, owners, write });
+    await pass.all(sources);
+    owners.flush();
+    return pass.end();
+  } finally {
+    closeSources(sources);
+  }
+}
+
+function ownersOf({ engine, id }: Container) {
+  const { upper } = engine.store.containers.directories(id);
+  return ownerWriter(engine.store.kind.owners, ownerFileOf(upper));
+}
+
+interface PassParts {
+  readonly job: Job;
+  readonly rootfs: Rootfs;
+  readonly owner: Ownership | null;
+  readonly owners: Target['owners'];
+  readonly write: boolean;
+}
+
+/** The destination's rules over one pass. */
+class Pass {
+  readonly #parts: PassParts;
+  readonly #copy: TreeCopy;
+  readonly #rules: Rules;
+
+  constructor(parts: PassParts) {
+    const { options } = parts.job.request;
+    const { origin } = parts.job;
+    this.#parts = parts;
+    this.#rules = {
+      owner: parts.owner,
+      mode: modeRule(options.chmod),
+      mtime: options.timestamp === undefined ? null : BigInt(options.timestamp) * 1_000_000_000n,
+      meta: origin.meta,
+      wanted: () => true,
+    };
+    this.#copy = new TreeCopy(this.#rules);
+  }
+
+  end(): Digest {
+    return this.#copy.end();
+  }
+
+  async all(sources: readonly Source[]): Promise<void> {
+    const { job, rootfs } = this.#parts;
+    const { destination, downloads, request } = job;
+    const many = sources.length + downloads.size > 1;
+    const into =
+      many ||
+      destination.endsWith('/') ||
+      kindAt(rootfs.fd, destination) === 'dir' ||
+      request.options.parents;
+    for (const source of sources) await this.#source(source, into === true);
+    for (const item of downloads.values()) this.#download(item, into === true);
+  }
+
+  async #source(source: Source, into: boolean): Promise<void> {
+    const { job, rootfs } = this.#parts;
+    const { destination, request, filter } = job;
+    const keep = request.options.parents ? parentsOf(source) : '';
+    const base = keep ? posix.join(destination, keep) : destination;
+    const wanted = filter.below(source.path);
+    if (source.stat.type === 'dir') {
+      const target = posix.join(base, request.options.parents ? source.name.toString() : '');
+      this.#copy.use({ ...this.#rules, wanted });
+      this.#inDirectory(target, (at) => this.#copy.contents(source.fd, at));
+      return;
+    }
+    if (!filter.wants(source.path)) throw ignored(source, job);
+    if (request.unpack && source.stat.type === 'file' && (await isArchive(source))) {
+      this.#copy.bytes(source.fd, source.stat, Buffer.from(base));
+      const { store } = job.container.engine;
+      const ownerFile = ownerFileOf(store.containers.directories(job.container.id).upper);
+      const { owner, write } = this.#parts;
+      const target = { rootfs: rootfs.fd, destination: base, owner, kind: store.kind, ownerFile };
+      if (write) await unpackSource(source, target);
+      return;
+    }
+    const path = into ? posix.join(base, '/') : base;
+    this.#object(source.fd, path, source.name);
+  }
+
+  #download(item: Download, into: boolean): void {
+    this.#object(
+      item.fd,
+      into ? posix.join(this.#parts.job.destination, '/') : this.#parts.job.destination,
+      item.name,
+    );
+  }
+
+  /** One object at `path`, or in it under its own name when it ends with a slash. */
+  #object(fd: Fd, path: string, name: Buffer): void {
+    const inside = path.endsWith('/');
+    const as = inside ? name : Buffer.from(posix.basename(path));
+    this.#inDirectory(inside ? path : posix.dirname(path), (at) =>
+      this.#copy.object(fd, Buffer.alloc(0), at, as),
+    );
+  }
+
+  #inDirectory(path: string, work: (target: Target | null) => void): void {
+    const { rootfs, owner, owners, write } = this.#parts;
+    if (!write) {
+      work(null);
+      return;
+    }
+    const mtime = this.#rules.mtime;
+    const dir = ensureDirectory(rootfs.fd, path, { owner: owner ?? { uid: 0, gid: 0 }, owners, mtime });
+    try {
+      work({ dir, path: Buffer.from(path.replace(/^\/+|\/+$/g, '')), owners });
+    } finally {
+      sys().close(dir);
+    }
+  }
+}
+
+/** What `--parents` keeps: the directories before the source, or those after a `/./` in it. */
+function parentsOf(source: Source): string {
+  const pivot = source.text.indexOf('/./');
+  const full = posix.dirname(Buffer.from(source.path, 'latin1').toString());
+  if (pivot < 0) return full;
+  const before = posix.normalize(source.text.slice(0, pivot)).replace(/^\/+/, '');
+  return posix.relative(`/${before}`, `/${full}`);
+}
+
+function ignored(source: Source, { origin, filter }: Job): BldError {
+  return new BldError('E_NOT_FOUND', `${JSON.stringify(source.text)} is excluded from ${origin.root.label}`, {
+    hint: filter.reason(source.path),
+  });
+}

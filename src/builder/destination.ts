@@ -1,0 +1,69 @@
+import { constants } from 'node:fs';
+import { posix } from 'node:path';
+import { BldError, isErrno } from '../base/errors.ts';
+import type { OwnerWriter } from '../layers/owner.ts';
+import { type Fd, sys } from '../native/sys.ts';
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
+
+/** A path in the container in full: a relative one starts at the working directory; never above the root. */
+export function inContainer(path: string, workingDir: string | undefined): string {
+  return posix.resolve('/', workingDir ?? '/', path);
+}
+
+export interface NewDirectories {
+  /** Given to each directory that is made. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly owners: OwnerWriter;
+  readonly mtime?: bigint | null;
+}
+
+/**
+ * Opens the directory, made with its missing parents (0755); links on the way are followed inside the root.
+ * E_PATH when something on the way is no directory. The caller closes it.
+ */
+export function ensureDirectory(root: Fd, path: string, made: NewDirectories): Fd {
+  const bytes = Buffer.from(path.replace(/^\/+/, '') || '.');
+  try {
+    return sys().openIn(root, bytes, DIRECTORY);
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR')) throw notDirectory(path);
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+  const parent = ensureDirectory(root, posix.dirname(path), made);
+  try {
+    const name = Buffer.from(posix.basename(path));
+    try {
+      sys().mkdir(parent, name, 0o755);
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) throw notDirectory(path); // a link that leads nowhere
+      throw error;
+    }
+    const meta = { type: 'dir', mode: 0o755, ...made.owner, xattrs: null } as const;
+    made.owners.set({ dir: parent, name }, meta, Buffer.from(path.replace(/^\/+/, '')));
+    if (made.mtime != null) sys().setTimes(parent, name, made.mtime);
+    return sys().openIn(parent, name, DIRECTORY | constants.O_NOFOLLOW);
+  } finally {
+    sys().close(parent);
+  }
+}
+
+function notDirectory(path: string): BldError {
+  return new BldError('E_PATH', `destination ${path} already exists but is not a directory`);
+}
+
+/** What stands at the path, links followed: `dir`, `other`, or nothing. */
+export function kindAt(root: Fd, path: string): 'dir' | 'other' | null {
+  const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
+  try {
+    const fd = sys().openIn(root, Buffer.from(path.replace(/^\/+/, '') || '.'), O_PATH);
+    try {
+      return sys().stat(fd, Buffer.alloc(0))?.type === 'dir' ? 'dir' : 'other';
+    } finally {
+      sys().close(fd);
+    }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw error;
+  }
+}

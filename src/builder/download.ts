@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, unlinkSync, utimesSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Digest, Hasher } from '../base/digest.ts';
+import { BldError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import type { Fd } from '../native/sys.ts';
+import { fetchUrl } from '../registry/fetch-url.ts';
+import { redactUrl } from '../registry/redact.ts';
+import type { Engine } from './engine.ts';
+
+/** A remote source in a scratch file that has no name any more: the descriptor is all there is. */
+export interface Download extends Disposable {
+  readonly fd: Fd;
+  /** The last part of the URL's path. */
+  readonly name: Buffer;
+}
+
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+function nameOf(url: URL): string {
+  const last = decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf('/') + 1));
+  if (last === '' || last === '.' || last === '..' || last.includes('/') || last.includes('\0')) {
+    throw new BldError('E_USAGE', `cannot tell a file name from ${redactUrl(url)}`, {
+      hint: 'give a destination that does not end with a slash',
+    });
+  }
+  return last;
+}
+
+/** Fetches the URL: mode 0600, mtime from Last-Modified. E_INTEGRITY when `checksum` is another. */
+export async function download(engine: Engine, source: string, checksum?: Digest): Promise<Download> {
+  const url = new URL(source);
+  const id = redactUrl(url);
+  const name = Buffer.from(nameOf(url));
+  const answer = await fetchUrl(url, {
+    signal: engine.signal,
+    onRetry: (reason, waitMs) => log.warn(`${reason}; trying again in ${Math.round(waitMs / 100) / 10} s`),
+  });
+  const path = join(engine.store.scratch(), randomBytes(8).toString('hex'));
+  const fd = openSync(path, 'wx+', 0o600);
+  try {
+    const length = Number(answer.header('content-length'));
+    engine.progress({ kind: 'start', id, label: `Downloading ${id}`, ...(length > 0 && { total: length }) });
+    const hasher = new Hasher();
+    for await (const chunk of answer.body) {
+      hasher.update(chunk);
+      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done);
+      engine.progress({ kind: 'advance', id, bytes: chunk.length });
+    }
+    engine.progress({ kind: 'end', id });
+    const found = hasher.digest();
+    if (checksum !== undefined && found !== checksum) {
+      throw new BldError('E_INTEGRITY', `${id}: the digest is ${found}, not the expected ${checksum}`);
+    }
+    const modified = Date.parse(answer.header('last-modified') ?? '');
+    if (!Number.isNaN(modified)) utimesSync(path, modified / 1000, modified / 1000);
+    return { fd, name, [Symbol.dispose]: () => closeSync(fd) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  } finally {
+    unlinkSync(path);
+  }
+}

@@ -1,0 +1,62 @@
+import { noProgress, type Progress } from '../base/progress.ts';
+import { type Environment, environment } from '../native/environment.ts';
+import type { RegistryOptions } from '../registry/config.ts';
+import { storePlaces } from '../store/root.ts';
+import { openStore } from '../store/store.ts';
+import type { Store } from '../store/types.ts';
+
+export interface EngineOptions {
+  /** Where images and containers live; see the store's `storePlaces` when absent. */
+  readonly root?: string | undefined;
+  readonly runroot?: string | undefined;
+  readonly progress?: Progress;
+  /** Ends running commands and transfers. */
+  readonly signal?: AbortSignal | undefined;
+  /** Replay steps whose key is known, keep those that were done (`--cache`, `BLD_CACHE=1`). */
+  readonly cache?: boolean;
+  /** E_CACHE_MISS instead of doing a step. */
+  readonly requireCached?: boolean;
+  /** Say for each miss what differs from the last time. */
+  readonly explain?: boolean;
+  /** Credentials, TLS and retries for all that speaks to registries. */
+  readonly registry?: Partial<RegistryOptions>;
+}
+
+/** What all verbs stand on: one a process; dispose it to let go of the store. */
+export interface Engine extends Disposable {
+  readonly store: Store;
+  readonly environment: Environment;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  readonly cache: boolean;
+  readonly requireCached: boolean;
+  readonly explain: boolean;
+  readonly registry: Partial<RegistryOptions>;
+}
+
+/** Opens the store, made on first use. Cheap: nothing is scanned. */
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const here = environment();
+  const places = await storePlaces({
+    root: options.root,
+    runroot: options.runroot,
+    uid: here.uid,
+    env: process.env,
+  });
+  return engineOn(openStore({ ...places, mode: here.mode }), options);
+}
+
+/** The same on a store that is open already, which the engine then owns. */
+export function engineOn(store: Store, options: EngineOptions = {}): Engine {
+  return {
+    store,
+    environment: environment(),
+    progress: options.progress ?? noProgress,
+    signal: options.signal,
+    cache: options.cache ?? false,
+    requireCached: options.requireCached ?? false,
+    explain: options.explain ?? false,
+    registry: options.registry ?? {},
+    [Symbol.dispose]: () => store[Symbol.dispose](),
+  };
+}

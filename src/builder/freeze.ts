@@ -1,0 +1,64 @@
+import { readdirSync } from 'node:fs';
+import type { Digest } from '../base/digest.ts';
+import { appendLayer } from '../images/mutate.ts';
+import type { History } from '../images/types.ts';
+import { changes } from '../layers/diff.ts';
+import { writeLayer } from '../layers/layer.ts';
+import { type PackOptions, packLayer } from '../layers/pack.ts';
+import { inheritRoot, readRoot, sameRoot } from '../layers/root.ts';
+import type { Change } from '../layers/types.ts';
+import { type Container, read } from './container.ts';
+import type { ContainerState } from './state.ts';
+
+/** What the container changed since its last layer, as a layer tells it. */
+export function containerChanges(container: Container): Iterable<Change> {
+  const { store } = container.engine;
+  const { upper } = store.containers.directories(container.id);
+  const base = topLayer(container);
+  return changes([upper], { kind: store.kind, ...(base !== null && { base }) });
+}
+
+/** The uppermost unpacked layer; null when there is none, or when nobody needed its files yet. */
+function topLayer(container: Container): string | null {
+  const top = read(container).record.layers.at(-1);
+  return top === undefined ? null : container.engine.store.layers.path(top);
+}
+
+/** True when no file was made, changed or deleted since the last layer. */
+export function isUnchanged(container: Container): boolean {
+  const { store } = container.engine;
+  const { upper } = store.containers.directories(container.id);
+  if (readdirSync(upper).length > 0) return false;
+  const base = topLayer(container);
+  return base === null || sameRoot(readRoot(upper, store.kind), base, store.kind);
+}
+
+/** A fresh upper directory looks like the root below it, so that the root is no change of its own. */
+export function prepareUpper(container: Container, base: string): void {
+  const { store } = container.engine;
+  const { upper } = store.containers.directories(container.id);
+  if (readdirSync(upper).length === 0) inheritRoot(base, upper, store.kind);
+}
+
+/** The layer's digests, found by packing it to nowhere. */
+export async function measure(
+  tree: Iterable<Change>,
+  options: PackOptions = {},
+): Promise<{ diffId: Digest; size: number }> {
+  const { diffId, tarSize } = await writeLayer(packLayer(tree, options), { compression: 'none' });
+  return { diffId, size: tarSize };
+}
+
+/**
+ * Makes what the container changed a layer of its own, by moving its upper directory; it goes on with an empty one on
+ * top. Null, and nothing done, when it changed nothing. The caller is alone on the container, and nobody has it mounted.
+ */
+export async function freeze(container: Container, history: History): Promise<Digest | null> {
+  if (isUnchanged(container)) return null;
+  const { store } = container.engine;
+  const { diffId, size } = await measure(containerChanges(container));
+  const { record, state } = read(container);
+  const next: ContainerState = { ...state, image: appendLayer(state.image, diffId, history) };
+  store.containers.freeze(container.id, { diffId, size, layers: [...record.layers, diffId], state: next });
+  return diffId;
+}

@@ -1,0 +1,114 @@
+import type { Platform } from '../base/descriptor.ts';
+import { log } from '../base/log.ts';
+import { emptyConfig } from '../images/config.ts';
+import { derivedFrom } from '../images/mutate.ts';
+import { hostPlatform } from '../images/platform.ts';
+import { type PullPolicy, pullImage } from '../images/pull.ts';
+import { imageConfig } from '../images/record.ts';
+import { baseName, parseReference } from '../images/reference.ts';
+import type { ImageRecord } from '../store/types.ts';
+import type { Container } from './container.ts';
+import type { Engine } from './engine.ts';
+import type { Base, ContainerState, ImageFormat, RunDefaults } from './state.ts';
+
+export interface FromOptions {
+  /** The container's name; the image's with `-working-container` when absent, numbered when taken. */
+  readonly name?: string | undefined;
+  /** Put in front of `-working-container`'s place. */
+  readonly suffix?: string | undefined;
+  readonly pull?: PullPolicy | undefined;
+  readonly platform?: Platform | undefined;
+  /** What a commit writes unless told otherwise: `oci`. */
+  readonly format?: ImageFormat | undefined;
+  /** How its commands run unless a `run` says otherwise. */
+  readonly run?: RunDefaults | undefined;
+}
+
+/** The image by name, id or location (`oci:…`), pulled as the policy says. */
+export async function obtainImage(
+  engine: Engine,
+  image: string,
+  options: { readonly pull?: PullPolicy | undefined; readonly platform?: Platform | undefined } = {},
+): Promise<ImageRecord> {
+  return pullImage(engine.store, image, {
+    policy: options.pull ?? 'missing',
+    registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
+    onProgress: engine.progress,
+    ...(options.platform && { platform: options.platform }),
+  });
+}
+
+function nameOf(image: string): string {
+  try {
+    return baseName(parseReference(image));
+  } catch {
+    const [plain = ''] = image.replace(/^[a-z-]+:(\/\/)?/, '').split(/[:@]/);
+    return plain.slice(plain.lastIndexOf('/') + 1).replace(/[^a-zA-Z0-9_.-]/g, '-');
+  }
+}
+
+/** The name by which people know the image: the one asked for when the image has it, else its first, else its id. */
+function knownAs(record: ImageRecord, asked: string): string {
+  const { names } = record;
+  const matching = names.find(
+    (name) => name === asked || name.endsWith(`/${asked}`) || name.startsWith(`${asked}:`),
+  );
+  return matching ?? names[0] ?? record.id.slice(7);
+}
+
+/** Makes a working container on an image, or on nothing (`scratch`). Its files are unpacked when a step needs them. */
+export async function from(engine: Engine, image: string, options: FromOptions = {}): Promise<Container> {
+  const suffix = options.suffix ?? 'working-container';
+  if (image === 'scratch') {
+    const base: Base = { name: null, id: null, manifest: null, layers: 0, history: 0 };
+    const state = stateOf(base, emptyConfig(options.platform ?? hostPlatform()), options);
+    return create(engine, { state, name: suffix, options, imageName: '', layers: [] });
+  }
+  const record = await obtainImage(engine, image, options);
+  const name = knownAs(record, image);
+  const config = derivedFrom(imageConfig(engine.store, record));
+  const base: Base = {
+    name,
+    id: record.id,
+    manifest: record.manifest?.digest ?? null,
+    layers: record.layers.length,
+    history: config.history?.length ?? 0,
+  };
+  const state = stateOf(base, config, options);
+  const word = nameOf(record.names.length > 0 ? name : image);
+  log.debug(`base ${record.id} has ${record.layers.length} layers`);
+  return create(engine, {
+    state,
+    name: `${word}-${suffix}`,
+    options,
+    imageName: name,
+    layers: record.layers.map((layer) => layer.diffId),
+  });
+}
+
+function stateOf(base: Base, image: ContainerState['image'], options: FromOptions): ContainerState {
+  return {
+    version: 1,
+    base,
+    image,
+    format: options.format ?? 'oci',
+    annotations: {},
+    run: options.run ?? {},
+  };
+}
+
+interface Creation {
+  readonly state: ContainerState;
+  readonly name: string;
+  readonly options: FromOptions;
+  readonly imageName: string;
+  readonly layers: ContainerState['image']['rootfs']['diff_ids'];
+}
+
+function create(engine: Engine, { state, name, options, imageName, layers }: Creation): Container {
+  const record = engine.store.containers.create(
+    { imageId: state.base.id, imageName, layers, state },
+    { base: options.name ?? name, unique: options.name === undefined },
+  );
+  return { engine, id: record.id };
+}

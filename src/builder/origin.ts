@@ -1,0 +1,63 @@
+import { readMeta } from '../layers/owner.ts';
+import { type Owner, ownerFileOf, readOwners } from '../layers/owner-file.ts';
+import { sys } from '../native/sys.ts';
+import { findContainer } from './container.ts';
+import { hostMeta, type Rules } from './copy-tree.ts';
+import type { Engine } from './engine.ts';
+import { obtainImage } from './from.ts';
+import { openLayers, openRootfs, type Rootfs } from './rootfs.ts';
+import type { SourceRoot } from './sources.ts';
+
+/** Where the sources of a copy come from, and how their objects look in an image. */
+export interface Origin extends Disposable {
+  readonly root: SourceRoot;
+  readonly meta: Rules['meta'];
+}
+
+/** Files of the host: below `contextDir` and nowhere else, or anywhere, relative ones from `cwd`. */
+export function hostOrigin({
+  contextDir,
+  cwd,
+}: {
+  contextDir?: string | undefined;
+  cwd?: string | undefined;
+}): Origin {
+  const jail = contextDir !== undefined;
+  const fd = sys().openRoot(contextDir ?? '/');
+  const label = jail ? `the context ${contextDir}` : 'the file system';
+  const root = { fd, label, start: cwd ?? process.cwd(), jail };
+  return { root, meta: hostMeta, [Symbol.dispose]: () => sys().close(fd) };
+}
+
+export interface Files {
+  readonly files: Rootfs;
+  readonly owners: ReadonlyMap<number, Owner>;
+  readonly label: string;
+}
+
+/** The files of a container or, when no container has the name, of an image, which is pulled if it has to be. */
+export async function openFrom(engine: Engine, name: string): Promise<Files> {
+  const { store } = engine;
+  const record = store.containers.find(name);
+  const layers = record
+    ? record.layers
+    : (await obtainImage(engine, name)).layers.map((layer) => layer.diffId);
+  const files = record
+    ? await openRootfs(findContainer(engine, record.id))
+    : await openLayers(engine, layers);
+  const trees = layers.map((diffId) => store.layers.path(diffId)).filter((path) => path !== null);
+  if (record) trees.push(store.containers.directories(record.id).upper);
+  const owners = new Map(trees.flatMap((tree) => [...readOwners(ownerFileOf(tree))]));
+  return { files, owners, label: `${record ? 'container' : 'image'} ${name}` };
+}
+
+/** The files of a container or image as sources: nothing outside of it. */
+export async function imageOrigin(engine: Engine, name: string): Promise<Origin> {
+  const { files, owners, label } = await openFrom(engine, name);
+  const view = { owners: engine.store.kind.owners, side: owners };
+  return {
+    root: { fd: files.fd, label, start: '/', jail: true },
+    meta: (dir, entry, stat) => readMeta({ dir, name: entry }, stat, view),
+    [Symbol.dispose]: () => files[Symbol.dispose](),
+  };
+}

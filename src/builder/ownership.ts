@@ -1,0 +1,40 @@
+import { BldError } from '../base/errors.ts';
+import { parseMode } from '../dockerfile/mode.ts';
+import type { Fd } from '../native/sys.ts';
+import { lookupUser } from '../runtime/users.ts';
+import type { Rules } from './copy-tree.ts';
+
+export interface Ownership {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** `--chown`'s text by the container's passwd and group; a number without group means the same group number. */
+export function resolveOwner(rootfs: Fd, text: string): Ownership {
+  if (/^\d+$/.test(text)) {
+    const id = checkedId(text);
+    return { uid: id, gid: id };
+  }
+  const { uid, gid } = lookupUser(rootfs, text);
+  return { uid, gid };
+}
+
+function checkedId(text: string): number {
+  const id = Number(text);
+  if (id > 0xfffffffe) throw new BldError('E_USAGE', `the id ${text} is too large`);
+  return id;
+}
+
+/** `--chmod`'s text as a rule; without one everything keeps its mode. */
+export function modeRule(text: string | undefined): Rules['mode'] {
+  if (text === undefined) return (mode) => mode;
+  let change: ReturnType<typeof parseMode>;
+  try {
+    change = parseMode(text);
+  } catch (error) {
+    throw new BldError('E_USAGE', error instanceof Error ? error.message : `invalid mode ${text}`, {
+      cause: error,
+    });
+  }
+  return (mode, isDirectory) => change({ mode, isDirectory });
+}

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { BldError } from '../base/errors.ts';
+import { type Mount, parseMount } from '../dockerfile/mount.ts';
+import { sys } from '../native/sys.ts';
+import type { MountFlag, RunMount } from '../runtime/spec.ts';
+import type { Container } from './container.ts';
+import { openFrom } from './origin.ts';
+import type { Ownership } from './ownership.ts';
+import { parseVolume, type Volume } from './volumes.ts';
+
+const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
+
+export interface MountRequest {
+  /** `SOURCE:TARGET[:OPTIONS]`. */
+  readonly volumes: readonly string[];
+  /** `type=bind,source=…,target=…` as in a Dockerfile's RUN; bind sources are paths of the host unless `from` is given. */
+  readonly mounts: readonly string[];
+  /** Where relative paths of the host start. */
+  readonly cwd: string;
+  /** The command's user, for `:U`. */
+  readonly user: Ownership;
+}
+
+/** The binds of one command, with what has to stay open or locked while it runs. */
+export interface OpenMounts extends AsyncDisposable {
+  readonly mounts: readonly RunMount[];
+}
+
+/** Opens all that the command gets to see besides its root; dispose it after the command. */
+export async function openMounts(container: Container, request: MountRequest): Promise<OpenMounts> {
+  await using stack = new AsyncDisposableStack();
+  const mounts: RunMount[] = [];
+  for (const text of request.volumes) {
+    mounts.push(volumeMount(container, parseVolume(text, request.cwd), request.user));
+  }
+  for (const text of request.mounts) {
+    mounts.push(await dockerfileMount(container, readMount(text), request, stack));
+  }
+  const kept = stack.move();
+  return { mounts, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+function readMount(text: string): Mount {
+  try {
+    return parseMount(text);
+  } catch (error) {
+    throw new BldError('E_USAGE', `invalid mount ${JSON.stringify(text)}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function volumeMount({ engine }: Container, volume: Volume, user: Ownership): RunMount {
+  const { source, target } = volume;
+  if (!existsSync(source))
+    throw new BldError('E_NOT_FOUND', `volume source ${source}: no such file or directory`);
+  if (volume.chown) chownTree(source, user);
+  if (volume.overlay) {
+    const scratch = join(
+      engine.store.scratch(),
+      `volume-${createHash('sha256').update(target).digest('hex').slice(0, 16)}`,
+    );
+    mkdirSync(scratch, { recursive: true });
+    return { kind: 'overlay', source, target, scratch };
+  }
+  return {
+    kind: 'bind',
+    source,
+    target,
+    readonly: volume.readonly,
+    recursive: volume.recursive,
+    options: volume.flags,
+    ...(volume.propagation && { propagation: volume.propagation }),
+  };
+}
+
+function chownTree(path: string, owner: Ownership): void {
+  lchownSync(path, owner.uid, owner.gid);
+  if (!lstatSync(path).isDirectory()) return;
+  for (const name of readdirSync(path)) chownTree(join(path, name), owner);
+}
+
+async function dockerfileMount(
+  container: Container,
+  mount: Mount,
+  { cwd }: MountRequest,
+  stack: AsyncDisposableStack,
+): Promise<RunMount> {
+  switch (mount.type) {
+    case 'bind': {
+      const base = { kind: 'bind', target: mount.target, readonly: mount.readonly, recursive: true } as const;
+      const options = flagsOf(mount.options);
+      if (mount.from === undefined) return { ...base, options, source: resolve(cwd, mount.source) };
+      const { files } = await openFrom(container.engine, mount.from);
+      stack.use(files);
+      const fd = sys().openIn(files.fd, Buffer.from(mount.source.replace(/^\/+/, '') || '.'), O_PATH);
+      stack.defer(() => sys().close(fd));
+      return { ...base, options, source: fd };
+    }
+    case 'cache':
+      return { ...(await cacheMount(container, mount, stack)), options: flagsOf(mount.options) };
+    case 'tmpfs':
+      return {
+        kind: 'tmpfs',
+        target: mount.target,
+        readonly: false,
+        options: flagsOf(mount.options),
+        ...(mount.size !== undefined && { size: mount.size }),
+        ...(mount.mode !== undefined && { mode: mount.mode }),
+      };
+    default:
+      throw new BldError('E_UNSUPPORTED', `a mount of type ${mount.type} belongs into a Dockerfile's RUN`, {
+        hint: 'give the file with --volume PATH:TARGET:ro',
+      });
+  }
+}
+
+function flagsOf(options: Readonly<Record<string, string>>): MountFlag[] {
+  return (['nosuid', 'nodev', 'noexec'] as const).filter((flag) => flag in options);
+}
+
+/** A directory of the store that outlives containers; its name is a hash, for ids are free text. */
+async function cacheMount(
+  { engine }: Container,
+  mount: Extract<Mount, { type: 'cache' }>,
+  stack: AsyncDisposableStack,
+): Promise<Extract<RunMount, { kind: 'bind' }>> {
+  const { store } = engine;
+  let name = createHash('sha256').update(mount.id).digest('hex');
+  if (mount.sharing === 'private') {
+    for (let copy = 1; ; copy++) {
+      const lease = store.leases.tryHold(`cache:${name}`, 'exclusive');
+      if (lease) {
+        stack.use(lease);
+        break;
+      }
+      name = createHash('sha256').update(`${mount.id}\0${copy}`).digest('hex');
+    }
+  } else {
+    stack.use(await store.leases.hold(`cache:${name}`, mount.sharing === 'locked' ? 'exclusive' : 'shared'));
+  }
+  const directory = join(store.root, 'cache-mounts', name);
+  if (!existsSync(directory)) {
+    mkdirSync(directory, { recursive: true });
+    chmodSync(directory, mount.mode);
+    lchownSync(directory, mount.uid, mount.gid);
+  }
+  return {
+    kind: 'bind',
+    source: directory,
+    target: mount.target,
+    readonly: mount.readonly,
+    recursive: false,
+  };
+}

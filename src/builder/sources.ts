@@ -1,0 +1,131 @@
+import { constants } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { BldError, isErrno } from '../base/errors.ts';
+import { type Fd, type Stat, sys } from '../native/sys.ts';
+import { glob, hasWildcard } from './glob.ts';
+
+/** Where the sources of a copy are looked for. */
+export interface SourceRoot {
+  readonly fd: Fd;
+  /** How errors call it: `the context /src`, `container app`. */
+  readonly label: string;
+  /** A relative source starts here; with no jail it is the working directory. */
+  readonly start: string;
+  /** True when no source may lie outside. */
+  readonly jail: boolean;
+}
+
+/** One thing to copy: an open file, directory or other object, and the name it had. */
+export interface Source {
+  /** O_PATH; the caller closes it. */
+  readonly fd: Fd;
+  readonly stat: Stat;
+  readonly name: Buffer;
+  /** Below the root, bytes as latin1. */
+  readonly path: string;
+  /** As the user wrote it. */
+  readonly text: string;
+}
+
+function pathBelow(root: SourceRoot, text: string): string {
+  if (!root.jail) return relative('/', resolve(root.start, text));
+  const path = text.replace(/^\/+/, '');
+  const inside = relative('/', resolve('/', path));
+  if (!text.startsWith('/') && relative('/jail', resolve('/jail', path)).startsWith('..')) {
+    throw new BldError('E_PATH', `source ${JSON.stringify(text)} lies outside of ${root.label}`, {
+      hint: 'copy from a directory that holds it: --contextdir DIR, or move the file',
+    });
+  }
+  return inside;
+}
+
+/** A nearby name for a path that does not exist, or undefined. */
+function nearby(root: SourceRoot, path: string): string | undefined {
+  const slash = path.lastIndexOf('/');
+  const wanted = path.slice(slash + 1).toLowerCase();
+  try {
+    const parent = slash < 0 ? '' : path.slice(0, slash);
+    return glob(root.fd, `${parent.replace(/[*?[\\]/g, '\\$&')}/*`)
+      .map((found) => found.slice(found.lastIndexOf('/') + 1))
+      .find((name) => name.toLowerCase() === wanted || distance(name.toLowerCase(), wanted) <= 2);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Edit distance, for names of a usual length. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+function missing(root: SourceRoot, text: string, path: string): BldError {
+  const near = nearby(root, path);
+  return new BldError('E_NOT_FOUND', `${JSON.stringify(text)}: no such file or directory in ${root.label}`, {
+    ...(near !== undefined && { hint: `did you mean ${JSON.stringify(near)}?` }),
+  });
+}
+
+function open(root: SourceRoot, text: string, path: string, keepLinks = false): Source {
+  const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
+  const flags = keepLinks ? O_PATH | constants.O_NOFOLLOW : O_PATH;
+  const bytes = Buffer.from(path, 'latin1');
+  let fd: Fd;
+  try {
+    fd = sys().openIn(root.fd, bytes.length > 0 ? bytes : Buffer.from('.'), flags);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw missing(root, text, path);
+    if (isErrno(error, 'ELOOP')) throw new BldError('E_PATH', `${JSON.stringify(text)}: too many links`);
+    throw error;
+  }
+  const stat = sys().stat(fd, Buffer.alloc(0));
+  if (!stat) throw missing(root, text, path);
+  return { fd, stat, name: bytes.subarray(path.lastIndexOf('/') + 1), path, text };
+}
+
+export interface SourceOptions {
+  readonly allowEmptyWildcard?: boolean | undefined;
+  readonly noWildcard?: boolean | undefined;
+  readonly keepLinks?: boolean | undefined;
+}
+
+/**
+ * What the texts name below the root, wildcards expanded (a wildcard that matches nothing is E_NOT_FOUND unless
+ * `allowEmptyWildcard`), links followed inside the root (unless `keepLinks`). The caller closes each descriptor.
+ */
+export function openSources(
+  root: SourceRoot,
+  texts: readonly string[],
+  options: SourceOptions = {},
+): Source[] {
+  const sources: Source[] = [];
+  try {
+    for (const text of texts) {
+      if (text === '') throw new BldError('E_USAGE', 'a source is empty');
+      const below = pathBelow(root, text);
+      if (options.noWildcard || !hasWildcard(text)) {
+        sources.push(open(root, text, Buffer.from(below, 'utf8').toString('latin1'), options.keepLinks));
+        continue;
+      }
+      const found = glob(root.fd, below);
+      if (found.length === 0 && !options.allowEmptyWildcard) throw missing(root, text, below);
+      for (const path of found) sources.push(open(root, text, path, options.keepLinks));
+    }
+    return sources;
+  } catch (error) {
+    closeSources(sources);
+    throw error;
+  }
+}
+
+export function closeSources(sources: readonly Source[]): void {
+  for (const source of sources) sys().close(source.fd);
+}

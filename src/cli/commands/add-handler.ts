@@ -1,0 +1,7 @@
+import { add } from '../../builder/copy.ts';
+import type { Handler } from '../spec.ts';
+import type { spec } from './add.ts';
+import { transfer } from './transfer.ts';
+
+export const handle: Handler<typeof spec.flags> = (context, options, args) =>
+  transfer(context, options, args, add);

@@ -1,0 +1,32 @@
+import { BldError } from '../../base/errors.ts';
+import { remove } from '../../builder/remove.ts';
+import { lines } from '../output.ts';
+import type { Handler } from '../spec.ts';
+import type { spec } from './rm.ts';
+
+export const handle: Handler<typeof spec.flags> = async (context, options, names) => {
+  if (options.all && names.length > 0) {
+    throw new BldError('E_USAGE', 'when using the --all switch, you may not pass any container names or IDs');
+  }
+  if (!options.all && names.length === 0) throw new BldError('E_USAGE', 'container ID must be specified');
+  const engine = await context.engine({ quiet: true });
+  const { containers } = engine.store;
+  const all = options.all ? containers.list().map(({ id }) => id) : names;
+  const unknown: string[] = [];
+  for (const name of all) {
+    const record = containers.find(name);
+    if (!record) {
+      unknown.push(name);
+      continue;
+    }
+    await remove({ engine, id: record.id });
+    context.print(lines([record.id]));
+  }
+  const [first] = unknown;
+  if (first !== undefined) {
+    throw new BldError('E_NOT_FOUND', `removing container ${JSON.stringify(first)}: container not known`, {
+      hint: '`bld containers` lists them',
+    });
+  }
+  return undefined;
+};

@@ -1,0 +1,129 @@
+/** From words to work: finds the command, reads its flags, runs its handler, prints what it hands back. */
+import { configureLog, type Level } from '../base/log.ts';
+import {
+  checkArguments,
+  completeValues,
+  flagTable,
+  type Given,
+  readCommand,
+  readFlags,
+  usageError,
+} from './argv.ts';
+import { aliases, commands, type Entry } from './catalogue.ts';
+import { makeContext } from './context.ts';
+import { exitCodeOf, failureText } from './failure.ts';
+import { type Globals, globalFlags, rootFlags } from './globals.ts';
+import type { Interrupts } from './interrupt.ts';
+
+export { watchInterrupts } from './interrupt.ts';
+
+import { type Outcome, OutputClosed, print, text, writeLog } from './output.ts';
+import type { CommandSpec, Flags } from './spec.ts';
+import { nearest } from './suggest.ts';
+
+export interface Process {
+  /** Without node and the script. */
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly interrupts: Interrupts;
+}
+
+const LEVELS: Readonly<Record<string, Level>> = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  warning: 'warn',
+};
+/** What a shell shows for a program that a closed pipe ended. */
+const SIGPIPE = 141;
+
+function applyGlobals(globals: Globals): void {
+  configureLog({
+    level: globals.debug ? 'debug' : (LEVELS[globals.logLevel] ?? 'error'),
+    format: globals.logFormat,
+    write: writeLog,
+  });
+}
+
+function find(name: string): Entry {
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const alias = Object.hasOwn(aliases, name) ? aliases[name] : undefined;
+  const found = entry ?? (alias === undefined ? undefined : commands[alias]);
+  if (found) return found;
+  const near = nearest(name, [...Object.keys(commands), ...Object.keys(aliases), 'help']);
+  throw usageError(`unknown command "${name}" for "bld"`, near ? `did you mean ${near}?` : 'see bld help');
+}
+
+async function help(topic: string | undefined, env: NodeJS.ProcessEnv): Promise<Outcome> {
+  const { commandHelp, programHelp } = await import('./help.ts');
+  const isTerminal = process.stdout.isTTY === true;
+  const layout = {
+    width: isTerminal ? process.stdout.columns : 100,
+    colour: isTerminal && !env.NO_COLOR && env.TERM !== 'dumb',
+  };
+  if (topic !== undefined) return text(commandHelp(await find(topic).words(), layout));
+  const specs = await Promise.all(Object.values(commands).map((entry) => entry.words()));
+  return text(programHelp(specs, layout));
+}
+
+async function version(): Promise<Outcome> {
+  const { versionLine } = await import('./identity.ts');
+  return text(`${versionLine()}\n`);
+}
+
+function readCommandWords(
+  spec: CommandSpec,
+  words: readonly string[],
+  { given, env }: { readonly given: Given; readonly env: NodeJS.ProcessEnv },
+) {
+  // a command's own flag hides the global one of the same name, which may have been given before the command
+  const own: Given = new Map();
+  const table = flagTable(spec.flags, globalFlags);
+  const { args, help: wantsHelp } = readFlags(table, words, { after: spec.args.after, given: own });
+  for (const [name, value] of own) if (!(name in spec.flags)) given.set(name, value);
+  return { args, wantsHelp, options: () => completeValues(spec.flags as Flags, own, env) };
+}
+
+function done(outcome: Outcome): number {
+  print(outcome);
+  return 0;
+}
+
+async function perform(given: Given, { argv, env, interrupts }: Process): Promise<number> {
+  const { command, rest, help: wantsHelp } = readCommand(flagTable(globalFlags, rootFlags), argv, given);
+  if (given.get('version') === true) return done(await version());
+  if (wantsHelp || command === undefined) return done(await help(undefined, env));
+  if (command === 'help') return done(await help(rest[0], env));
+  const entry = find(command);
+  const spec = await entry.words();
+  const read = readCommandWords(spec, rest, { given, env });
+  const globals = completeValues(globalFlags, given, env) as Globals;
+  applyGlobals(globals);
+  if (read.wantsHelp) return done(await help(spec.name, env));
+  const options = read.options();
+  checkArguments(spec.name, spec.args, read.args);
+  const handle = await entry.work();
+  using context = makeContext(globals, env, interrupts);
+  print(await handle(context, options, read.args));
+  return context.exitCode;
+}
+
+function report(error: unknown, given: Given, env: NodeJS.ProcessEnv): number {
+  if (error instanceof OutputClosed) return SIGPIPE;
+  const format = given.get('log-format') ?? env.BLD_LOG_FORMAT;
+  const level = given.get('log-level') ?? env.BLD_LOG_LEVEL;
+  const debug = given.get('debug') === true || level === 'debug' || level === 'trace';
+  writeLog(failureText(error, { format: format === 'json' ? 'json' : 'text', debug }));
+  return exitCodeOf(error);
+}
+
+/** Runs one command line; the exit code. Never throws: what fails is told on standard error. */
+export async function run(whole: Process): Promise<number> {
+  const given: Given = new Map();
+  try {
+    return await perform(given, whole);
+  } catch (error) {
+    return report(whole.interrupts.reason ?? error, given, whole.env);
+  }
+}

@@ -1,0 +1,249 @@
+import type { Platform } from '../base/descriptor.ts';
+import { BldError } from '../base/errors.ts';
+import { checkOptionsOf } from './check-options.ts';
+import { at, Complaint } from './errors.ts';
+import { expand } from './expand.ts';
+import type { ArgInstruction, FromInstruction, Instruction } from './instruction.ts';
+import { interpret } from './interpret.ts';
+import type { ParsedFile } from './parse.ts';
+import { parsePlatform } from './platform.ts';
+import { familiarName, isImageName } from './reference.ts';
+import { buildOrder, dependenciesOf } from './stages.ts';
+import { didYouMean } from './suggest.ts';
+import {
+  argValue,
+  type BuildInputs,
+  isSpecialBuildArg,
+  platformVariables,
+  type Variables,
+} from './variables.ts';
+
+export interface PlanOptions {
+  /** A stage's name or index; the last stage when absent. */
+  readonly target?: string;
+  readonly buildArgs?: Variables;
+  readonly buildPlatform: Platform;
+  readonly targetPlatform: Platform;
+  /** Names of `--build-context`: they stand in for stages and images of that name. */
+  readonly contexts?: Iterable<string>;
+}
+
+/** What a stage starts from, or a `--from` names. */
+export type StageBase =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'stage'; readonly index: number }
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'context'; readonly name: string };
+
+export interface Stage {
+  readonly index: number;
+  /** Lower case; absent when it has none. */
+  readonly name?: string;
+  readonly from: FromInstruction;
+  readonly base: StageBase;
+  readonly platform: Platform;
+  /** Without the FROM; empty when a named context stands in for the stage. */
+  readonly instructions: readonly Instruction[];
+  /** Stages whose results it needs, its base among them. What ONBUILD of a pulled image asks for is not known here. */
+  readonly needs: readonly number[];
+}
+
+export interface Plan {
+  readonly file: ParsedFile;
+  readonly inputs: BuildInputs;
+  /** All of the file, in its order. */
+  readonly stages: readonly Stage[];
+  readonly target: Stage;
+  /** The stages that the target needs, each after what it needs itself; the target last. */
+  readonly order: readonly Stage[];
+  /** `--build-arg` names that no ARG of the file declares. */
+  readonly unusedBuildArgs: readonly string[];
+  /** What `--from=name` means; undefined for an index without a stage. `stage` is who asks. */
+  resolve(name: string, stage?: Stage): StageBase | undefined;
+}
+
+/** A file's instructions grouped by FROM. */
+export interface Outline {
+  readonly globalArgs: readonly ArgInstruction[];
+  readonly stages: readonly {
+    readonly from: FromInstruction;
+    readonly instructions: readonly Instruction[];
+  }[];
+}
+
+/** Plans a build. Throws DockerfileError, or E_NOT_FOUND for a target that is not in the file. */
+export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
+  const buildArgs = options.buildArgs ?? new Map<string, string>();
+  checkOptionsOf(file, buildArgs);
+  const outline = outlineOf(file);
+  const contexts = new Map(
+    [...(options.contexts ?? [])].map((name) => [familiarName(name.toLowerCase()), name]),
+  );
+  const platforms = { build: options.buildPlatform, target: options.targetPlatform };
+  const base = platformVariables(platforms, options.target || 'default', buildArgs);
+  const globals = globalVariables(outline.globalArgs, { ...file.directives, buildArgs, globals: base });
+  const inputs: BuildInputs = { escape: file.directives.escape, buildArgs, globals };
+
+  const stages: Stage[] = [];
+  const resolve = (name: string, asking?: Pick<Stage, 'index'>) =>
+    resolved(name, { stages, contexts, asking });
+  for (const [index, { from, instructions }] of outline.stages.entries()) {
+    const image = at(from.node, () => baseName(from, inputs));
+    const base = at(from.node, () => baseOf(image, { stages, contexts }));
+    const isReplaced = from.name !== undefined && contexts.has(familiarName(from.name.toLowerCase()));
+    const inherited = base.kind === 'stage' ? stages[base.index]?.platform : undefined;
+    stages.push({
+      index,
+      from,
+      base: isReplaced ? { kind: 'context', name: contextName(contexts, from.name ?? '') } : base,
+      platform: at(from.node, () => platformOf(from, inputs, options)) ?? inherited ?? options.targetPlatform,
+      instructions: isReplaced ? [] : instructions,
+      needs: [],
+      ...(from.name !== undefined && { name: from.name.toLowerCase() }),
+    });
+  }
+  const graph = { stages, inputs, resolve, scopes: new Map() };
+  for (const [index, stage] of stages.entries()) {
+    stages[index] = { ...stage, needs: dependenciesOf(stage, graph) };
+  }
+  const target = targetStage(stages, options.target);
+  const order = buildOrder(stages, target);
+  const declared = declaredNames(outline.globalArgs, order);
+  return {
+    file,
+    inputs,
+    stages,
+    target,
+    order,
+    unusedBuildArgs: [...buildArgs.keys()].filter(
+      (name) => !declared.has(name) && !isSpecialBuildArg(name) && !base.has(name),
+    ),
+    resolve,
+  };
+}
+
+/** The file's instructions, grouped; throws DockerfileError for the first wrong one, and for what stands before FROM. */
+export function outlineOf(file: ParsedFile): Outline {
+  const globalArgs: ArgInstruction[] = [];
+  const stages: { from: FromInstruction; instructions: Instruction[] }[] = [];
+  for (const node of file.nodes) {
+    const instruction = interpret(node);
+    const current = stages.at(-1);
+    if (instruction.kind === 'from') stages.push({ from: instruction, instructions: [] });
+    else if (current) current.instructions.push(instruction);
+    else if (instruction.kind === 'arg') globalArgs.push(instruction);
+    else at(node, () => refuseBeforeFrom(node.keyword));
+  }
+  const last = file.nodes.at(-1);
+  if (stages.length === 0 && last) {
+    at(last, () => {
+      throw new Complaint('no build stage: the file has no FROM', {
+        hint: 'start with FROM and an image, or FROM scratch',
+      });
+    });
+  }
+  return { globalArgs, stages };
+}
+
+function refuseBeforeFrom(keyword: string): never {
+  throw new Complaint(`no build stage in current context: ${keyword} stands before the first FROM`, {
+    near: keyword,
+    hint: 'only ARG, comments and directives may come before FROM',
+  });
+}
+
+/** The global ARGs' values over the platform variables. */
+export function globalVariables(globalArgs: readonly ArgInstruction[], inputs: BuildInputs): Variables {
+  const values = new Map(inputs.globals);
+  for (const instruction of globalArgs) {
+    for (const declaration of instruction.args) {
+      const value = at(instruction.node, () =>
+        argValue(declaration, inputs, (text) => expand(text, (name) => values.get(name), inputs).text),
+      );
+      if (value !== undefined) values.set(declaration.name, value);
+    }
+  }
+  return values;
+}
+
+function baseName(from: FromInstruction, inputs: BuildInputs): string {
+  const image = expand(from.image, (name) => inputs.globals.get(name), inputs).text;
+  if (image !== '') return image;
+  throw new Complaint(`base name (${from.image}) should not be blank`, {
+    near: from.image,
+    hint: 'only ARGs before the first FROM can be used here; give them a default or use --build-arg',
+  });
+}
+
+interface Known {
+  readonly stages: readonly Stage[];
+  readonly contexts: ReadonlyMap<string, string>;
+}
+
+function baseOf(image: string, known: Known): StageBase {
+  const context = known.contexts.get(familiarName(image.toLowerCase()));
+  if (context !== undefined) return { kind: 'context', name: context };
+  if (image === 'scratch') return { kind: 'scratch' };
+  const stage = known.stages.findLast(({ name }) => name === image.toLowerCase());
+  if (stage) return { kind: 'stage', index: stage.index };
+  if (isImageName(image)) return { kind: 'image', reference: image };
+  const names = known.stages.map(({ name }) => name).filter((name) => name !== undefined);
+  const why = image === image.toLowerCase() ? '' : ': repository name must be lowercase';
+  throw new Complaint(
+    `failed to parse stage name ${JSON.stringify(image)}: invalid reference format${why}${didYouMean(image, names)}`,
+    { near: image },
+  );
+}
+
+function contextName(contexts: ReadonlyMap<string, string>, stage: string): string {
+  return contexts.get(familiarName(stage.toLowerCase())) ?? stage;
+}
+
+function platformOf(from: FromInstruction, inputs: BuildInputs, options: PlanOptions): Platform | undefined {
+  if (from.platform === undefined) return undefined;
+  const text = expand(from.platform, (name) => inputs.globals.get(name), inputs).text;
+  if (text !== '') return parsePlatform(text, options.targetPlatform);
+  throw new Complaint(`empty platform value from expression ${from.platform}`, { near: from.platform });
+}
+
+/** `--from`: a named context, a stage by name or index, or else an image. */
+function resolved(
+  name: string,
+  known: Known & { readonly asking?: Pick<Stage, 'index'> | undefined },
+): StageBase | undefined {
+  const context = known.contexts.get(familiarName(name.toLowerCase()));
+  if (context !== undefined) return { kind: 'context', name: context };
+  if (name === 'scratch') return { kind: 'scratch' };
+  if (/^[-+]?\d+$/.test(name)) {
+    const stage = known.stages[Number(name)];
+    return stage && { kind: 'stage', index: stage.index };
+  }
+  const named = known.stages.filter((stage) => stage.name === name.toLowerCase());
+  const before = named.findLast((stage) => stage.index < (known.asking?.index ?? Number.POSITIVE_INFINITY));
+  const stage = before ?? named.at(-1);
+  return stage ? { kind: 'stage', index: stage.index } : { kind: 'image', reference: name };
+}
+
+function targetStage(stages: readonly Stage[], wanted: string | undefined): Stage {
+  const name = wanted?.toLowerCase();
+  const stage = name
+    ? (stages.findLast((one) => one.name === name) ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined))
+    : stages.at(-1);
+  if (stage) return stage;
+  const names = stages.map((one) => one.name).filter((one) => one !== undefined);
+  throw new BldError(
+    'E_NOT_FOUND',
+    `target stage ${JSON.stringify(wanted)} could not be found${didYouMean(name ?? '', names)}`,
+    { hint: names.length > 0 ? `the file has: ${names.join(', ')}` : 'no stage of the file has a name' },
+  );
+}
+
+function declaredNames(globalArgs: readonly ArgInstruction[], stages: readonly Stage[]): Set<string> {
+  const instructions = [...globalArgs, ...stages.flatMap((stage) => stage.instructions)];
+  const names = new Set<string>();
+  for (const instruction of instructions) {
+    const inner = instruction.kind === 'onbuild' ? instruction.trigger : instruction;
+    if (inner.kind === 'arg') for (const { name } of inner.args) names.add(name);
+  }
+  return names;
+}

@@ -1,0 +1,235 @@
+import { Readable } from 'node:stream';
+import type { Digest } from '../base/digest.ts';
+import { BldError } from '../base/errors.ts';
+import { mapPool } from '../base/pool.ts';
+import { noProgress, type Progress } from '../base/progress.ts';
+import { verifying } from '../base/streams.ts';
+import { compressor } from '../layers/compress.ts';
+import { decompressed } from '../layers/decompress.ts';
+import type { ImageRecord, LayerRef, Store } from '../store/types.ts';
+import { buildImage, layerAs } from './build-image.ts';
+import { convertManifest, formatOf } from './convert.ts';
+import { decodeManifest, type RawManifest } from './decode.ts';
+import { type ImageFormat, type LayerCompression, layerKind, layerType } from './media-types.ts';
+import { packedTar } from './packed-tar.ts';
+import { imageData } from './record.ts';
+import { type TarLayer, tarLayer } from './tars.ts';
+import type { Descriptor, Manifest } from './types.ts';
+
+export interface MaterialiseOptions {
+  /** The image's own when absent. */
+  readonly format?: ImageFormat;
+  /** For layers that have no compressed bytes yet; gzip when absent. */
+  readonly compression?: LayerCompression;
+  readonly level?: number;
+  /** Also layers that are compressed in another way get `compression`. */
+  readonly force?: boolean;
+  readonly onProgress?: Progress;
+}
+
+export interface Materialised {
+  readonly manifest: RawManifest;
+  readonly layers: readonly LayerRef[];
+}
+
+/** Layers compressed at once: one compressor keeps the processors busy, the second fills its pauses. */
+const AT_ONCE = 2;
+
+/**
+ * The image's manifest in the wanted form, with the bytes of all its layers in the store. What was pulled or made
+ * before is used as it is; only layers without suitable bytes are packed and compressed, once for all times. When that
+ * form is the image's own, the manifest is kept with it. E_INTEGRITY when a layer's files changed since it was made.
+ */
+export async function materialise(
+  store: Store,
+  image: ImageRecord,
+  options: MaterialiseOptions = {},
+): Promise<Materialised> {
+  const own = ownManifest(store, image);
+  const data = imageData(image);
+  const ownFormat = own ? formatOf(own.raw.mediaType) : (data.format ?? 'oci');
+  const wanted: Wanted = {
+    format: options.format ?? ownFormat,
+    compression: options.compression ?? 'gzip',
+    force: options.force ?? false,
+    keepPlain: own !== null && options.compression === undefined,
+    level: options.level,
+    onProgress: options.onProgress ?? noProgress,
+  };
+  const layers = await mapPool(image.layers, AT_ONCE, (_, at) => suitableLayer(store, { image, at }, wanted));
+  const blobs = layers.map(blobOf);
+  if (own?.manifest.layers.every((layer, index) => layer.digest === blobs[index]?.digest)) {
+    const manifest = wanted.format === ownFormat ? own.raw : convertManifest(own.manifest, wanted.format);
+    return { manifest, layers };
+  }
+  const annotations = own?.manifest.annotations ?? data.annotations;
+  const { manifest } = buildImage({
+    config: store.blobs.read(image.id),
+    layers: blobs,
+    format: wanted.format,
+    ...(annotations && { annotations }),
+  });
+  const isDefault = own === null && wanted.format === ownFormat;
+  if (isDefault) {
+    const kept = layers.map((layer) => ({ ...layer, blob: layerAs(blobOf(layer), wanted.format) }));
+    await store.images.setManifest(image.id, manifest, kept);
+  }
+  return { manifest, layers };
+}
+
+interface Wanted {
+  readonly format: ImageFormat;
+  readonly compression: LayerCompression;
+  readonly force: boolean;
+  /** The image came with uncompressed layers, and nobody asked for others. */
+  readonly keepPlain: boolean;
+  readonly level: number | undefined;
+  readonly onProgress: Progress;
+}
+
+type Blobbed = LayerRef & { readonly blob: Descriptor };
+
+function blobOf(layer: Blobbed): Descriptor {
+  return layer.blob;
+}
+
+function ownManifest(store: Store, image: ImageRecord): { raw: RawManifest; manifest: Manifest } | null {
+  if (!image.manifest) return null;
+  const { digest, mediaType } = image.manifest;
+  const bytes = store.blobs.read(digest);
+  const document = decodeManifest(bytes, mediaType, `manifest ${digest}`);
+  if (document.kind !== 'manifest') throw new Error('internal: the manifest of an image is an index');
+  return { raw: { mediaType, bytes, digest }, manifest: document.manifest };
+}
+
+function compressionOf(blob: Descriptor): LayerCompression | undefined {
+  return layerKind(blob.mediaType)?.compression;
+}
+
+/** True when the blob can be used without making another. */
+function isSuitable(blob: Descriptor, { format, compression, force, keepPlain }: Wanted): boolean {
+  const has = compressionOf(blob);
+  // bytes of a kind that bld does not know cannot be made into others
+  if (has === compression || has === undefined) return true;
+  if (force) return false;
+  if (has === 'none') return keepPlain;
+  return !(format === 'docker' && has === 'zstd');
+}
+
+async function suitableLayer(store: Store, place: Place, wanted: Wanted): Promise<Blobbed> {
+  const { diffId, blob, size } = layerAt(place);
+  const known = size === undefined ? {} : { size };
+  if (blob && store.blobs.has(blob.digest) && isSuitable(blob, wanted)) return { diffId, blob, ...known };
+  if (wanted.format === 'docker' && wanted.compression === 'zstd') {
+    throw new BldError('E_UNSUPPORTED', "Docker's image format has no zstd layers", {
+      hint: 'choose --format oci',
+    });
+  }
+  for (const candidate of store.layers.blobs(diffId)) {
+    if (isSuitable(candidate, wanted) && (await unpacksTo(store, candidate, diffId))) {
+      return { diffId, blob: candidate, ...known };
+    }
+  }
+  return { diffId, blob: await compressLayer(store, place, wanted), ...known };
+}
+
+/** Compresses the layer's tar into the store's blobs. */
+async function compressLayer(store: Store, place: Place, wanted: Wanted): Promise<Descriptor> {
+  const { diffId: id, size: total } = layerAt(place);
+  const { compression, level, onProgress } = wanted;
+  const mediaType = layerType({ format: 'oci', compression, foreign: false });
+  if (mediaType === undefined) throw new Error(`internal: no media type for ${compression}`);
+  onProgress({ kind: 'start', id, label: `Compressing layer ${id}`, ...(total !== undefined && { total }) });
+  const compress = compressor(compression, level === undefined ? {} : { level });
+  const { digest, size } = await firstRight(plainLayers(store, place), (plain) =>
+    store.blobs.ingestUnknown(async () => {
+      const tar = told(await plain.open(), id, onProgress);
+      return Readable.from(compress(tar), { objectMode: false });
+    }),
+  );
+  onProgress({ kind: 'end', id });
+  const blob: Descriptor = { mediaType, digest, size };
+  store.layers.addBlob(id, blob);
+  return blob;
+}
+
+/** What `work` makes of the first layer that turns out to be what its diffID says. */
+async function firstRight<T>(layers: readonly TarLayer[], work: (layer: TarLayer) => Promise<T>): Promise<T> {
+  const [first, ...others] = layers;
+  if (!first) throw new Error('internal: no way to a layer');
+  try {
+    return await work(first);
+  } catch (error) {
+    if (others.length === 0 || !isDamage(error)) throw error;
+    return firstRight(others, work);
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof BldError && (error.code === 'E_INTEGRITY' || error.code === 'E_ARCHIVE');
+}
+
+async function* told(source: Readable, id: string, onProgress: Progress): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    onProgress({ kind: 'advance', id, bytes: (chunk as Buffer).length });
+    yield chunk as Buffer;
+  }
+}
+
+/** One layer of an image, counted from the bottom. */
+export interface Place {
+  readonly image: ImageRecord;
+  readonly at: number;
+}
+
+function layerAt({ image, at }: Place): LayerRef {
+  const layer = image.layers[at];
+  if (!layer) throw new Error(`internal: image ${image.id} has no layer ${at}`);
+  return layer;
+}
+
+/**
+ * The ways to the layer's plain tar, best first, one at least: out of its blob when there is one (bytes that came from
+ * elsewhere cannot be made again), packed from its files, out of what is said to be another image's same layer.
+ */
+export function plainLayers(store: Store, place: Place): readonly TarLayer[] {
+  const { diffId, blob, size } = layerAt(place);
+  const source = {
+    open: async (from: Descriptor, offset: number) => store.blobs.open(from.digest, offset),
+  };
+  if (blob && store.blobs.has(blob.digest)) {
+    const plainSize = compressionOf(blob) === 'none' ? blob.size : size;
+    return [tarLayer(diffId, plainSize, blob, source)];
+  }
+  const below = place.image.layers[place.at - 1]?.diffId;
+  const files = [packed(store, place, below), ...(below ? [packed(store, place, undefined)] : [])];
+  const others = store.layers.blobs(diffId).map((other) => tarLayer(diffId, size, other, source));
+  return store.layers.path(diffId) === null && others.length > 0 ? others : [...files, ...others];
+}
+
+/** The layer's files as a tar; refused at its end when they give another than its diffID. */
+function packed(store: Store, place: Place, below: Digest | undefined): TarLayer {
+  const { diffId, size } = layerAt(place);
+  const what = `layer ${diffId}, packed again from its files`;
+  const open = async () =>
+    Readable.from(verifying(packedTar(store, diffId, below), { digest: diffId }, what), {
+      objectMode: false,
+    });
+  return { diffId, size, open };
+}
+
+/**
+ * True when the blob is what its layer's name promises. Which blob belongs to which layer is what configurations of
+ * pulled images claim; bytes that are to stand for another image's layer are looked at first.
+ */
+async function unpacksTo(store: Store, blob: Descriptor, diffId: Digest): Promise<boolean> {
+  if (!store.blobs.has(blob.digest)) return false;
+  const bytes = verifying(store.blobs.open(blob.digest), blob, `blob ${blob.digest}`);
+  try {
+    for await (const _ of verifying(decompressed(bytes), { digest: diffId }, `layer ${diffId}`));
+    return true;
+  } catch (error) {
+    if (isDamage(error)) return false;
+    throw error;
+  }
+}

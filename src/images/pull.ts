@@ -1,0 +1,127 @@
+import { BldError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import { noProgress, type Progress } from '../base/progress.ts';
+import type { ImageRecord, Store } from '../store/types.ts';
+import { platformOf } from './config.ts';
+import { copyImage } from './copy.ts';
+import { formatLocation, type Location, parseLocation } from './location.ts';
+import { formatPlatform, hostPlatform, platformMatch } from './platform.ts';
+import { findImage, imageConfig, imageData } from './record.ts';
+import { isImageId, localCandidates, parseReference, type Reference, repositoryName } from './reference.ts';
+import { type RegistryOptions, remoteDigest } from './transports/registry.ts';
+import { resolveSource } from './transports/resolve.ts';
+import { storeSink } from './transports/store.ts';
+import type { Platform } from './types.ts';
+
+/** `missing`: only what the store lacks; `newer`: when the registry has another; `never`: no connection at all. */
+export type PullPolicy = 'always' | 'missing' | 'newer' | 'never';
+
+export interface PullOptions {
+  /** `missing` when absent. */
+  readonly policy?: PullPolicy;
+  /** The machine's own when absent. */
+  readonly platform?: Platform;
+  readonly registry?: RegistryOptions;
+  readonly onProgress?: Progress;
+}
+
+/**
+ * The image in the store, fetched when the policy asks for it: a name (unqualified ones are looked for as
+ * `localhost/NAME` and then in Docker's registry), an id, or `transport:details`. Layers stay packed. E_NOT_FOUND.
+ */
+export async function pullImage(store: Store, text: string, options: PullOptions = {}): Promise<ImageRecord> {
+  const { policy = 'missing', platform = hostPlatform() } = options;
+  const location = parseLocation(text);
+  if (location?.transport === 'containers-storage')
+    return known(findImage(store, location.name, platform), text);
+  if (location !== null && location.transport !== 'docker') return fetchImage(store, location, options);
+
+  const name = location === null ? text : text.slice('docker://'.length);
+  const local = findImage(store, name, platform);
+  const reference = remoteReference(name, local);
+  const serves = local !== null && (options.platform === undefined || servesPlatform(store, local, platform));
+  if (local !== null && !serves && (reference === null || policy === 'never')) {
+    throw new BldError('E_NOT_FOUND', `${text} in the store is not for ${formatPlatform(platform)}`);
+  }
+  if (reference === null || policy === 'never') return known(local, text);
+  if (local !== null && serves && !(await isOutdated(local, reference, options))) return local;
+  return fetchImage(store, { transport: 'docker', reference }, options);
+}
+
+function known(image: ImageRecord | null, text: string): ImageRecord {
+  if (image) return image;
+  throw new BldError('E_NOT_FOUND', `${text}: image not known`, {
+    ...(text.startsWith('localhost/') && {
+      hint: 'localhost/ names images of the store; a registry on this machine needs its port: localhost:5000/NAME',
+    }),
+  });
+}
+
+function servesPlatform(store: Store, image: ImageRecord, platform: Platform): boolean {
+  return platformMatch(platform, platformOf(imageConfig(store, image))) >= 0;
+}
+
+/** What a registry may be asked for; null for ids and for `localhost/NAME`, which live in the store alone. */
+function remoteReference(name: string, local: ImageRecord | null): Reference | null {
+  if (isImageId(name) && hexLength(name) === 64) return null;
+  const found = localCandidates(name).find((candidate) => local?.names.includes(candidate));
+  if (name.startsWith('localhost/') || found?.startsWith('localhost/')) return null;
+  // found, but under none of the names that the text could mean: it is the beginning of an id
+  if (local !== null && found === undefined && isImageId(name)) return null;
+  return parseReference(name);
+}
+
+function hexLength(id: string): number {
+  return id.replace(/^sha256:/, '').length;
+}
+
+async function isOutdated(local: ImageRecord, reference: Reference, options: PullOptions): Promise<boolean> {
+  const { policy = 'missing', registry } = options;
+  // what a digest names never changes
+  if (reference.digest !== undefined || policy === 'missing' || policy === 'never') return false;
+  if (policy === 'always') return true;
+  try {
+    const digest = await remoteDigest(reference, registry);
+    return digest !== local.manifest?.digest && digest !== imageData(local).index?.digest;
+  } catch (error) {
+    if (!(error instanceof BldError)) throw error;
+    log.warn(`using the local image, for its registry cannot be asked for a newer one: ${error.message}`);
+    return false;
+  }
+}
+
+/** Copies the image in, from wherever it is. */
+async function fetchImage(store: Store, location: Location, options: PullOptions): Promise<ImageRecord> {
+  const { platform = hostPlatform(), registry, onProgress = noProgress } = options;
+  const label = formatLocation(location);
+  onProgress({ kind: 'message', text: `Trying to pull ${label}` });
+  const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
+  await using source = resolved.source;
+  const origin = location.transport === 'docker' ? repositoryName(location.reference) : undefined;
+  await using sink = storeSink(store, {
+    names: resolved.names,
+    withoutManifest: resolved.withoutManifest,
+    data: { source: label },
+    ...(origin !== undefined && { origin }),
+  });
+  const before = origin === undefined ? resolved.names.map((name) => store.images.find(name)) : [];
+  await copyImage(source, sink, { select: platform, onProgress });
+  const image = sink.image();
+  if (!image) throw new Error('internal: the copy added no image');
+  // an archive brings its own names: taking them from other images is said
+  for (const [at, old] of before.entries()) {
+    if (old && old.id !== image.id)
+      log.warn(`${resolved.names[at]} was image ${old.id} and is now ${image.id}`);
+  }
+  warnOfPlatform(store, image, options.platform);
+  return image;
+}
+
+/** An image that is no choice of an index may be for any machine: said, never silently used (A54). */
+function warnOfPlatform(store: Store, image: ImageRecord, wanted: Platform | undefined): void {
+  const platform = wanted ?? hostPlatform();
+  const has = platformOf(imageConfig(store, image));
+  if (has.architecture === '' || platformMatch(platform, has) >= 0) return;
+  const name = image.names[0] ?? image.id;
+  log.warn(`${name} is for ${formatPlatform(has)}, not for ${formatPlatform(platform)}`);
+}

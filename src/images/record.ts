@@ -1,0 +1,58 @@
+import type { ImageRecord, Store } from '../store/types.ts';
+import { decodeConfig, decodeManifest } from './decode.ts';
+import type { ImageFormat } from './media-types.ts';
+import { choosePlatform } from './platform.ts';
+import { isImageId, localCandidates } from './reference.ts';
+import type { Descriptor, ImageConfig, Platform, StringMap } from './types.ts';
+
+/** What this room keeps in `ImageRecord.data`. */
+export interface ImageData {
+  /** Of the manifest that the image has, or gets when somebody needs one; OCI when absent. */
+  readonly format?: ImageFormat;
+  /** For the manifest, when it is made. */
+  readonly annotations?: StringMap;
+  /** The index that the image was chosen from when it was pulled. */
+  readonly index?: Descriptor;
+  /** Where it was pulled from: `docker://docker.io/library/alpine:latest`. */
+  readonly source?: string;
+}
+
+export function imageData(image: ImageRecord): ImageData {
+  return image.data as ImageData;
+}
+
+/** The image's configuration. E_INTEGRITY, E_NOT_FOUND when the store is damaged. */
+export function imageConfig(store: Store, image: ImageRecord): ImageConfig {
+  return decodeConfig(store.blobs.read(image.id), `config of image ${image.id}`);
+}
+
+/**
+ * The image that a person means by this text: a full id, a name (unqualified ones in `localhost/` first), a name of an
+ * index (then its image for `platform`), or the beginning of an id. Null when there is none.
+ */
+export function findImage(store: Store, text: string, platform: Platform): ImageRecord | null {
+  if (text.startsWith('sha256:') || (isImageId(text) && text.length === 64)) return store.images.find(text);
+  for (const name of candidates(text)) {
+    const image = store.images.find(name) ?? imageOfIndex(store, name, platform);
+    if (image) return image;
+  }
+  return isImageId(text) ? store.images.find(text) : null;
+}
+
+/** An id may be no valid name, and is looked for all the same. */
+function candidates(text: string): readonly string[] {
+  try {
+    return localCandidates(text);
+  } catch (error) {
+    if (isImageId(text)) return [];
+    throw error;
+  }
+}
+
+function imageOfIndex(store: Store, name: string, platform: Platform): ImageRecord | null {
+  const record = store.images.findIndex(name);
+  if (!record) return null;
+  const document = decodeManifest(store.blobs.read(record.digest), record.mediaType, `index ${name}`);
+  if (document.kind !== 'index') return null;
+  return store.images.find(choosePlatform(document.index.manifests, platform, name).digest);
+}

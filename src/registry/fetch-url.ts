@@ -1,0 +1,72 @@
+import { lookup } from 'node:dns';
+import { BldError } from '../base/errors.ts';
+import { makeAgent } from './agents.ts';
+import { networkError, refusal } from './errors.ts';
+import { type Answer, send } from './http.ts';
+import { proxyFor } from './proxy.ts';
+import { redactUrl } from './redact.ts';
+import { backoff, isPassing, pause } from './retry.ts';
+
+const HOPS = 10;
+const ATTEMPTS = 4;
+const RETRY_DELAY_MS = 500;
+
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each repetition. */
+  readonly onRetry?: ((reason: string, waitMs: number) => void) | undefined;
+}
+
+/** Redirects stay on http and https; a secure address never leads to one that is not. */
+function nextHop(from: URL, location: string | null): URL {
+  const to = new URL(location ?? '', from);
+  if (to.protocol !== 'https:' && to.protocol !== from.protocol) {
+    throw new BldError('E_NETWORK', `${redactUrl(from)} redirects to ${redactUrl(to)}, which is not allowed`);
+  }
+  return to;
+}
+
+async function once(url: URL, { signal }: FetchOptions): Promise<Answer> {
+  let at = url;
+  for (let hop = 0; hop <= HOPS; hop++) {
+    const what = `getting ${redactUrl(at)}`;
+    const agent = makeAgent(at.protocol, {
+      verify: true,
+      lookup,
+      connectTimeoutMs: 30_000,
+      proxy: proxyFor(at, process.env),
+    });
+    const request = { method: 'GET', url: at, headers: {} } as const;
+    const timing = { idleTimeoutMs: 60_000, answerTimeoutMs: 60_000, signal };
+    const answer = await send(request, agent, timing).catch((error: unknown) => {
+      throw networkError(error, what, at.host);
+    });
+    if (answer.status === 200) return answer;
+    if (answer.status >= 300 && answer.status < 400 && answer.header('location') !== null) {
+      await answer.discard();
+      at = nextHop(at, answer.header('location'));
+      continue;
+    }
+    throw await refusal(answer, what, at.host);
+  }
+  throw new BldError('E_NETWORK', `${redactUrl(url)} redirects more than ${HOPS} times`);
+}
+
+/**
+ * GET of any http or https address, as ADD needs it: no credentials, redirects followed, passing faults repeated.
+ * The caller reads or discards the body. E_NETWORK, E_REGISTRY (a status that is no success).
+ */
+export async function fetchUrl(url: URL, options: FetchOptions = {}): Promise<Answer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await once(url, options);
+    } catch (error) {
+      const status = error instanceof BldError && 'status' in error ? Number(error.status) : 0;
+      const passing = error instanceof BldError && (error.code === 'E_NETWORK' || isPassing(status));
+      if (!passing || attempt >= ATTEMPTS) throw error;
+      const waitMs = backoff(attempt, RETRY_DELAY_MS);
+      options.onRetry?.(error.message, waitMs);
+      await pause(waitMs, options.signal);
+    }
+  }
+}

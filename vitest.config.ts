@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+/** Integration tests drive the built `bld` on real namespaces and mounts: files one after the other would take long, two at once is what CI has. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/{integration,conformance,security}/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+          globalSetup: ['test/helpers/system.ts'],
+        },
+      },
+    ],
+  },
+});
