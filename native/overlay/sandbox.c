@@ -29,7 +29,7 @@ struct run {
   pid_t first;
   int channel, messages, signals;
   struct pty pty;
-  bool interrupted;
+  bool begun, interrupted; /* the first process has been told to go on; SIGINT came once */
   time_t deadline; /* CLOCK_MONOTONIC seconds; 0: none */
 };
 
@@ -90,6 +90,7 @@ static void on_signal(struct run *run) {
       case SIGTERM:
       case SIGHUP:
       case SIGQUIT:
+        if (!run->begun) kill_all(run);
         if (run->deadline == 0) run->deadline = now() + GRACE_SECONDS;
         __attribute__((fallthrough));
       case SIGUSR1:
@@ -99,11 +100,16 @@ static void on_signal(struct run *run) {
   }
 }
 
+static void go(struct run *run) {
+  run->begun = true;
+  (void)send_message(run->messages, MESSAGE_GO, -1);
+}
+
 /* Bld says that the network is there, or it is gone. */
 static void on_channel(struct run *run) {
   char byte;
   if (RETRY(recv(run->channel, &byte, 1, 0)) == 1) {
-    (void)send_message(run->messages, MESSAGE_GO, -1);
+    go(run);
     return;
   }
   kill_all(run);
@@ -180,7 +186,7 @@ int sandbox_run(int channel) {
   join_namespaces(spec);
   start(&run);
   if (spec->wait_for_network) report_number("pid", run.first);
-  else (void)send_message(run.messages, MESSAGE_GO, -1);
+  else go(&run);
   attend(&run);
   pty_end(&run.pty);
   leave_cgroups(spec);

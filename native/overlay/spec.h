@@ -27,7 +27,7 @@ struct mount_spec {
 struct filter {
   const void *bytes;
   size_t length;
-  /* `ids`: its listener goes to the emulation; `instead`: only where that is not allowed */
+  /* NOTIFY: its listener goes to the emulation; INSTEAD: only where that is not allowed */
   enum { FILTER_PLAIN, FILTER_NOTIFY, FILTER_INSTEAD } kind;
 };
 

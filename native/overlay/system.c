@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "attach.h"
 #include "kernel.h"
 #include "report.h"
 #include "util.h"
 
+#define CGROUP2_MAGIC 0x63677270
 #define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 /* As Docker has them. */
@@ -30,7 +32,7 @@ static const struct {
 static const struct {
   const char *name, *target;
 } LINKS[] = {{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-             {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},         {"core", "/proc/kcore"}};
+             {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"}};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -108,9 +110,12 @@ static int mount_sys(int root, struct stubs *stubs) {
     if (sys < 0 || restrict_mount(sys, SAFE | MOUNT_ATTR_RDONLY, true) < 0) die("rootfs", "binding /sys");
   }
   mount_at(root, "/sys", sys, stubs);
-  cleanup_fd int target = inside(sys, "fs/cgroup");
-  cleanup_fd int cgroup = target < 0 ? -1 : new_filesystem("cgroup2", NULL, SAFE | MOUNT_ATTR_RDONLY);
-  if (cgroup >= 0) (void)attach_mount(cgroup, target);
+  struct statfs fs;
+  if (statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_MAGIC) {
+    cleanup_fd int target = inside(sys, "fs/cgroup");
+    cleanup_fd int cgroup = target < 0 ? -1 : new_filesystem("cgroup2", NULL, SAFE | MOUNT_ATTR_RDONLY);
+    if (cgroup >= 0) (void)attach_mount(cgroup, target);
+  }
   return sys;
 }
 
@@ -165,6 +170,7 @@ static int mount_dev(const struct spec *spec, int root, struct stubs *stubs) {
     bind_device(dev, DEVICES[i].name, makedev(DEVICES[i].major, DEVICES[i].minor));
   for (size_t i = 0; i < COUNT(LINKS); i++)
     if (symlinkat(LINKS[i].target, dev, LINKS[i].name) < 0) die("rootfs", "making /dev/%s", LINKS[i].name);
+  if (access("/proc/kcore", F_OK) == 0 && symlinkat("/proc/kcore", dev, "core") < 0) die("rootfs", "making /dev/core");
   mount_pts(dev);
   const struct option shared[] = {{"mode", "1777"}, {"size", spec->shm_size}, {0}};
   int shm = new_filesystem("tmpfs", shared, SAFE);

@@ -7,6 +7,7 @@ import { BLOCK, decodeBlock } from '../layers/tar/header.ts';
 import type { Fd } from '../native/sys.ts';
 import type { StoreKind } from '../store/types.ts';
 import type { Ownership } from './ownership.ts';
+import { pacedChunks } from './pace.ts';
 import type { Source } from './sources.ts';
 
 function openSource(source: Source): Readable {
@@ -47,6 +48,7 @@ export interface ArchiveTarget {
   readonly kind: StoreKind;
   /** Of the container's upper directory. */
   readonly ownerFile: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Unpacks the archive below the destination; its own owners unless one is given. */
@@ -54,7 +56,7 @@ export async function unpackSource(source: Source, target: ArchiveTarget): Promi
   const stream = openSource(source);
   try {
     await extractArchive(
-      decompressed(stream),
+      pacedChunks(decompressed(stream), target.signal),
       {
         root: target.rootfs,
         destination: Buffer.from(target.destination.replace(/^\/+|\/+$/g, '')),

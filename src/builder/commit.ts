@@ -18,6 +18,7 @@ import { type ConfigChange, configured } from './config.ts';
 import { type Container, exclusively, read } from './container.ts';
 import { containerChanges, freeze, isUnchanged } from './freeze.ts';
 import { applyInstructions } from './instructions.ts';
+import { pacedChunks } from './pace.ts';
 import { remove } from './remove.ts';
 import { layerPaths, shownAt } from './rootfs.ts';
 import type { ContainerState, ImageFormat } from './state.ts';
@@ -191,7 +192,11 @@ function knownLayers(container: Container, diffIds: readonly Digest[]): LayerRef
   const { store } = container.engine;
   const { base } = read(container).state;
   const known = base.id === null ? [] : (store.images.get(base.id)?.layers ?? []);
-  return diffIds.map((diffId, index) => (known[index]?.diffId === diffId ? known[index] : { diffId }));
+  return diffIds.map((diffId, index) => {
+    const size = store.layers.size(diffId);
+    const layer = known[index]?.diffId === diffId ? known[index] : { diffId };
+    return size === null ? layer : { ...layer, size };
+  });
 }
 
 /** The container's layers, with what changed since the last as one more. */
@@ -230,10 +235,11 @@ async function packedLayer(
   tree: Iterable<Change>,
   pack: PackOptions,
 ): Promise<LayerRef> {
-  const { store } = container.engine;
+  const { store, signal } = container.engine;
   const staged = store.blobs.stage();
   try {
-    const bytes = await writeLayer(packLayer(tree, pack), { compression: 'gzip', sink: fileSink(staged.fd) });
+    const tar = pacedChunks(packLayer(tree, pack), signal);
+    const bytes = await writeLayer(tar, { compression: 'gzip', sink: fileSink(staged.fd) });
     staged.publish(bytes.digest, bytes.size);
     const mediaType = layerType({ format: 'oci', compression: 'gzip', foreign: false });
     if (mediaType === undefined) throw new Error('internal: no media type for gzip');

@@ -1,12 +1,11 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync } from 'node:fs';
 import { Hasher } from '../base/digest.ts';
-import { BldError, isErrno } from '../base/errors.ts';
-import type { OwnerWriter } from '../layers/owner.ts';
+import { BldError } from '../base/errors.ts';
 import { openNewFile, placeObject, placeSmallFile, setTime, writeAt } from '../layers/place.ts';
-import { isImageXattr } from '../layers/records.ts';
 import { shownPath } from '../layers/tar/entry.ts';
-import type { Location, Meta } from '../layers/types.ts';
+import type { Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
+import { linkTwin, makeDirectory, pathOf, replace, type Target } from './copy-target.ts';
 
 /** Files up to this size are read, hashed and written in one go each. */
 const SMALL = 256 * 1024;
@@ -27,21 +26,15 @@ export interface Rules {
   readonly wanted: (path: Buffer, directory: boolean) => boolean | 'look inside';
 }
 
-/** Where copies go: a directory of the container and the writer that gives owners. */
-export interface Target {
-  readonly dir: Fd;
-  /** Path of `dir` in the container, for the owners' side file; no leading slash. */
-  readonly path: Buffer;
-  readonly owners: OwnerWriter;
-}
-
-/** One pass over sources: hashes all that would be copied and, with a target, copies it as it is hashed. */
+/**
+ * One pass over sources: hashes all that would be copied and, with a target, copies it as it is hashed. Its work is done
+ * by iterating over what its methods give: a step is a file, or a piece of a large one.
+ */
 export class TreeCopy {
   #rules: Rules;
   readonly #hasher = new Hasher();
-  readonly #links = new Map<string, { dir: Fd; name: Buffer; path: string }>();
-  /** Directory descriptors kept for hard links until `end`. */
-  readonly #kept: Fd[] = [];
+  /** The first copy of each inode that has more names: its directory below the target's root. */
+  readonly #links = new Map<string, { dir: Buffer; name: Buffer; path: Buffer }>();
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -53,12 +46,12 @@ export class TreeCopy {
   }
 
   /** Hashes a file's bytes alone: an archive, which something else unpacks. */
-  bytes(fd: Fd, stat: Stat, path: Buffer): void {
+  *bytes(fd: Fd, stat: Stat, path: Buffer): Generator<void> {
     const from = { dir: fd, name: SELF, stat, path, bare: false };
     this.#hasher.update(Buffer.concat([path, Buffer.from(`\0archive\0${stat.size}\n`)]));
     const source = openRead(from);
     try {
-      this.#stream(source, from, null);
+      yield* this.#stream(source, from, null);
     } finally {
       closeSync(source);
     }
@@ -66,7 +59,6 @@ export class TreeCopy {
 
   /** Over names, types, modes, owners, attributes and bytes; never times. */
   end(): `sha256:${string}` | `sha512:${string}` {
-    for (const fd of this.#kept) sys().close(fd);
     return this.#hasher.digest();
   }
 
@@ -93,7 +85,7 @@ export class TreeCopy {
   }
 
   /** The contents of the directory `source` into the directory of the target. `path`: below the copied root. */
-  contents(source: Fd, target: Target | null, path: Buffer = SELF): void {
+  *contents(source: Fd, target: Target | null, path: Buffer = SELF): Generator<void> {
     const entries = sys()
       .readDir(source)
       .sort((a, b) => Buffer.compare(a.name, b.name));
@@ -103,25 +95,30 @@ export class TreeCopy {
       if (!stat) throw changed(below);
       const wanted = this.#rules.wanted(below, stat.type === 'dir');
       if (wanted === false) continue;
-      this.#object({ dir: source, name, stat, path: below, bare: wanted === 'look inside' }, target, name);
+      yield* this.#object(
+        { dir: source, name, stat, path: below, bare: wanted === 'look inside' },
+        target,
+        name,
+      );
     }
   }
 
   /** One object, under the name `as` in the target's directory. */
-  object(source: Fd, name: Buffer, target: Target | null, as: Buffer): void {
+  *object(source: Fd, name: Buffer, target: Target | null, as: Buffer): Generator<void> {
     const stat = sys().stat(source, name);
     if (!stat) throw changed(as);
-    this.#object({ dir: source, name, stat, path: as, bare: false }, target, as);
+    yield* this.#object({ dir: source, name, stat, path: as, bare: false }, target, as);
   }
 
-  #object(from: From, target: Target | null, as: Buffer): void {
+  *#object(from: From, target: Target | null, as: Buffer): Generator<void> {
+    yield;
     const meta = this.#meta(from.dir, from.name, from.stat);
     switch (meta.type) {
       case 'dir':
-        this.#directory(from, meta, target, as);
+        yield* this.#directory(from, meta, target, as);
         return;
       case 'file':
-        this.#file(from, meta, target, as);
+        yield* this.#file(from, meta, target, as);
         return;
       case 'socket':
         return; // nobody listens in an image
@@ -136,19 +133,19 @@ export class TreeCopy {
     }
   }
 
-  #directory(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+  *#directory(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
     this.#note(from.bare ? 'parent' : 'dir', from.path, meta);
     const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
     const source = sys().openIn(from.dir, from.name, flags);
     try {
       if (!target) {
-        this.contents(source, null, from.path);
+        yield* this.contents(source, null, from.path);
         return;
       }
       makeDirectory(target.dir, as);
       const dir = sys().openIn(target.dir, as, flags);
       try {
-        this.contents(source, { ...target, dir, path: pathOf(target, as) }, from.path);
+        yield* this.contents(source, { ...target, dir, path: pathOf(target, as) }, from.path);
       } finally {
         sys().close(dir);
       }
@@ -160,26 +157,19 @@ export class TreeCopy {
     }
   }
 
-  #file(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+  *#file(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
     const { stat } = from;
     const inode = stat.nlink > 1 ? `${stat.dev}:${stat.ino}` : undefined;
     const twin = inode === undefined ? undefined : this.#links.get(inode);
     if (twin) {
-      this.#note('hardlink', from.path, meta, Buffer.from(twin.path, 'latin1'));
-      if (target) {
-        const at = { dir: target.dir, name: as };
-        replace(at, () => sys().link(twin.dir, twin.name, target.dir, as));
-      }
+      this.#note('hardlink', from.path, meta, twin.path);
+      if (target) linkTwin(twin, target, as);
       return;
     }
     if (meta.size <= SMALL) this.#smallFile(from, meta, target, as);
-    else this.#largeFile(from, meta, target, as);
+    else yield* this.#largeFile(from, meta, target, as);
     if (inode !== undefined) {
-      const dir = target
-        ? sys().openIn(target.dir, Buffer.from('.'), constants.O_RDONLY | constants.O_DIRECTORY)
-        : -1;
-      if (target) this.#kept.push(dir);
-      this.#links.set(inode, { dir, name: as, path: from.path.toString('latin1') });
+      this.#links.set(inode, { dir: target?.path ?? SELF, name: as, path: from.path });
     }
   }
 
@@ -193,12 +183,12 @@ export class TreeCopy {
     replace(at, () => placeSmallFile(at, object, pathOf(target, as), { data, writer: target.owners }));
   }
 
-  #largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+  *#largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
     const source = openRead(from);
     try {
       this.#note('file', from.path, meta);
       if (!target) {
-        this.#stream(source, from, null);
+        yield* this.#stream(source, from, null);
         return;
       }
       const at = { dir: target.dir, name: as };
@@ -208,7 +198,7 @@ export class TreeCopy {
       });
       if (out === undefined) throw new Error('internal: no file was opened');
       try {
-        this.#stream(source, from, out);
+        yield* this.#stream(source, from, out);
       } finally {
         closeSync(out);
       }
@@ -220,7 +210,7 @@ export class TreeCopy {
   }
 
   /** The bytes, hashed as they are copied: what the key says is what the container has. Zeros of holes stay holes. */
-  #stream(source: Fd, from: From, out: Fd | null): void {
+  *#stream(source: Fd, from: From, out: Fd | null): Generator<void> {
     const buffer = Buffer.allocUnsafe(CHUNK);
     const sparse = from.stat.blocks * 512 < from.stat.size;
     let at = 0;
@@ -231,6 +221,7 @@ export class TreeCopy {
       this.#hasher.update(chunk);
       if (out !== null && !(sparse && isZero(chunk))) writeAt(out, chunk, at);
       at += length;
+      yield;
     }
     if (at !== from.stat.size) throw changed(from.path);
     if (out !== null && sparse) ftruncateSync(out, at);
@@ -271,61 +262,4 @@ function changed(path: Buffer): BldError {
   return new BldError('E_PATH', `${shownPath(path)} changed while it was copied`, {
     hint: 'run it again when nothing writes to the context',
   });
-}
-
-function pathOf(target: Target, name: Buffer): Buffer {
-  return target.path.length > 0 ? Buffer.concat([target.path, Buffer.from('/'), name]) : name;
-}
-
-/** Makes something of that name; what stands there already, and is no directory, gives way. */
-function replace({ dir, name }: Location, make: () => void): void {
-  try {
-    make();
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    if (sys().stat(dir, name)?.type === 'dir') {
-      throw new BldError(
-        'E_PATH',
-        `${shownPath(name)} is a directory in the container: a file cannot replace it`,
-      );
-    }
-    sys().unlink(dir, name);
-    make();
-  }
-}
-
-/** A directory of that name; one that is there stays, anything else is an error. */
-function makeDirectory(dir: Fd, name: Buffer): void {
-  try {
-    sys().mkdir(dir, name, 0o755);
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    if (sys().stat(dir, name)?.type !== 'dir') {
-      throw new BldError(
-        'E_PATH',
-        `${shownPath(name)} is a file in the container: a directory cannot replace it`,
-      );
-    }
-  }
-}
-
-/** Attributes and owner of a file of the host: root's, whoever holds it; only what belongs into an image. */
-export function hostMeta(dir: Fd, name: Buffer, stat: Stat): Meta {
-  const carries = stat.type === 'file' || stat.type === 'dir';
-  const list = carries ? sys().getXattrs(dir, name) : [];
-  const kept = list
-    .map(({ name: attribute, value }) => [attribute.toString(), value] as const)
-    .filter(([attribute]) => isImageXattr(attribute));
-  const { type, mode, mtime, major, minor } = stat;
-  return {
-    type,
-    mode,
-    uid: 0,
-    gid: 0,
-    size: type === 'file' ? stat.size : 0,
-    mtime,
-    major,
-    minor,
-    xattrs: kept.length > 0 ? new Map(kept) : null,
-  };
 }

@@ -6,13 +6,15 @@ import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { isArchive, unpackSource } from './archive.ts';
 import { type Container, read } from './container.ts';
-import { type Rules, type Target, TreeCopy } from './copy-tree.ts';
+import type { Target } from './copy-target.ts';
+import { type Rules, TreeCopy } from './copy-tree.ts';
 import { ensureDirectory, inContainer, kindAt } from './destination.ts';
 import { type Download, download, isUrl } from './download.ts';
 import type { Engine } from './engine.ts';
 import { type Filter, filterOf } from './ignore.ts';
 import { hostOrigin, imageOrigin, type Origin } from './origin.ts';
 import { modeRule, type Ownership, resolveOwner } from './ownership.ts';
+import { paced } from './pace.ts';
 import { openRootfs, type Rootfs } from './rootfs.ts';
 import { closeSources, openSources, type Source } from './sources.ts';
 import { containerConfig } from './state.ts';
@@ -215,7 +217,7 @@ class Pass {
       kindAt(rootfs.fd, destination) === 'dir' ||
       request.options.parents;
     for (const source of sources) await this.#source(source, into === true);
-    for (const item of downloads.values()) this.#download(item, into === true);
+    for (const item of downloads.values()) await this.#download(item, into === true);
   }
 
   async #source(source: Source, into: boolean): Promise<void> {
@@ -227,25 +229,26 @@ class Pass {
     if (source.stat.type === 'dir') {
       const target = posix.join(base, request.options.parents ? source.name.toString() : '');
       this.#copy.use({ ...this.#rules, wanted });
-      this.#inDirectory(target, (at) => this.#copy.contents(source.fd, at));
+      await this.#inDirectory(target, (at) => this.#copy.contents(source.fd, at));
       return;
     }
     if (!filter.wants(source.path)) throw ignored(source, job);
     if (request.unpack && source.stat.type === 'file' && (await isArchive(source))) {
-      this.#copy.bytes(source.fd, source.stat, Buffer.from(base));
+      await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(base)));
       const { store } = job.container.engine;
       const ownerFile = ownerFileOf(store.containers.directories(job.container.id).upper);
       const { owner, write } = this.#parts;
-      const target = { rootfs: rootfs.fd, destination: base, owner, kind: store.kind, ownerFile };
+      const { signal } = job.container.engine;
+      const target = { rootfs: rootfs.fd, destination: base, owner, kind: store.kind, ownerFile, signal };
       if (write) await unpackSource(source, target);
       return;
     }
     const path = into ? posix.join(base, '/') : base;
-    this.#object(source.fd, path, source.name);
+    await this.#object(source.fd, path, source.name);
   }
 
-  #download(item: Download, into: boolean): void {
-    this.#object(
+  async #download(item: Download, into: boolean): Promise<void> {
+    await this.#object(
       item.fd,
       into ? posix.join(this.#parts.job.destination, '/') : this.#parts.job.destination,
       item.name,
@@ -253,24 +256,26 @@ class Pass {
   }
 
   /** One object at `path`, or in it under its own name when it ends with a slash. */
-  #object(fd: Fd, path: string, name: Buffer): void {
+  async #object(fd: Fd, path: string, name: Buffer): Promise<void> {
     const inside = path.endsWith('/');
     const as = inside ? name : Buffer.from(posix.basename(path));
-    this.#inDirectory(inside ? path : posix.dirname(path), (at) =>
+    await this.#inDirectory(inside ? path : posix.dirname(path), (at) =>
       this.#copy.object(fd, Buffer.alloc(0), at, as),
     );
   }
 
-  #inDirectory(path: string, work: (target: Target | null) => void): void {
+  #paced(steps: Iterable<void>): Promise<void> {
+    return paced(steps, this.#parts.job.container.engine.signal);
+  }
+
+  async #inDirectory(path: string, work: (target: Target | null) => Iterable<void>): Promise<void> {
     const { rootfs, owner, owners, write } = this.#parts;
-    if (!write) {
-      work(null);
-      return;
-    }
+    if (!write) return this.#paced(work(null));
     const mtime = this.#rules.mtime;
     const dir = ensureDirectory(rootfs.fd, path, { owner: owner ?? { uid: 0, gid: 0 }, owners, mtime });
     try {
-      work({ dir, path: Buffer.from(path.replace(/^\/+|\/+$/g, '')), owners });
+      const at = { root: rootfs.fd, dir, path: Buffer.from(path.replace(/^\/+|\/+$/g, '')), owners };
+      await this.#paced(work(at));
     } finally {
       sys().close(dir);
     }

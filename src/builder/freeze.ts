@@ -4,10 +4,11 @@ import { appendLayer } from '../images/mutate.ts';
 import type { History } from '../images/types.ts';
 import { changes } from '../layers/diff.ts';
 import { writeLayer } from '../layers/layer.ts';
-import { type PackOptions, packLayer } from '../layers/pack.ts';
+import { packLayer } from '../layers/pack.ts';
 import { inheritRoot, readRoot, sameRoot } from '../layers/root.ts';
 import type { Change } from '../layers/types.ts';
 import { type Container, read } from './container.ts';
+import { pacedChunks } from './pace.ts';
 import type { ContainerState } from './state.ts';
 
 /** What the container changed since its last layer, as a layer tells it. */
@@ -43,9 +44,10 @@ export function prepareUpper(container: Container, base: string): void {
 /** The layer's digests, found by packing it to nowhere. */
 export async function measure(
   tree: Iterable<Change>,
-  options: PackOptions = {},
+  signal?: AbortSignal | undefined,
 ): Promise<{ diffId: Digest; size: number }> {
-  const { diffId, tarSize } = await writeLayer(packLayer(tree, options), { compression: 'none' });
+  const tar = pacedChunks(packLayer(tree), signal);
+  const { diffId, tarSize } = await writeLayer(tar, { compression: 'none' });
   return { diffId, size: tarSize };
 }
 
@@ -55,8 +57,8 @@ export async function measure(
  */
 export async function freeze(container: Container, history: History): Promise<Digest | null> {
   if (isUnchanged(container)) return null;
-  const { store } = container.engine;
-  const { diffId, size } = await measure(containerChanges(container));
+  const { store, signal } = container.engine;
+  const { diffId, size } = await measure(containerChanges(container), signal);
   const { record, state } = read(container);
   const next: ContainerState = { ...state, image: appendLayer(state.image, diffId, history) };
   store.containers.freeze(container.id, { diffId, size, layers: [...record.layers, diffId], state: next });

@@ -1,8 +1,10 @@
 import { readMeta } from '../layers/owner.ts';
 import { type Owner, ownerFileOf, readOwners } from '../layers/owner-file.ts';
-import { sys } from '../native/sys.ts';
+import { isImageXattr } from '../layers/records.ts';
+import type { Meta } from '../layers/types.ts';
+import { type Fd, type Stat, sys } from '../native/sys.ts';
 import { findContainer } from './container.ts';
-import { hostMeta, type Rules } from './copy-tree.ts';
+import type { Rules } from './copy-tree.ts';
 import type { Engine } from './engine.ts';
 import { obtainImage } from './from.ts';
 import { openLayers, openRootfs, type Rootfs } from './rootfs.ts';
@@ -12,6 +14,27 @@ import type { SourceRoot } from './sources.ts';
 export interface Origin extends Disposable {
   readonly root: SourceRoot;
   readonly meta: Rules['meta'];
+}
+
+/** Attributes and owner of a file of the host: root's, whoever holds it; only what belongs into an image. */
+function hostMeta(dir: Fd, name: Buffer, stat: Stat): Meta {
+  const carries = stat.type === 'file' || stat.type === 'dir';
+  const list = carries ? sys().getXattrs(dir, name) : [];
+  const kept = list
+    .map(({ name: attribute, value }) => [attribute.toString(), value] as const)
+    .filter(([attribute]) => isImageXattr(attribute));
+  const { type, mode, mtime, major, minor } = stat;
+  return {
+    type,
+    mode,
+    uid: 0,
+    gid: 0,
+    size: type === 'file' ? stat.size : 0,
+    mtime,
+    major,
+    minor,
+    xattrs: kept.length > 0 ? new Map(kept) : null,
+  };
 }
 
 /** Files of the host: below `contextDir` and nowhere else, or anywhere, relative ones from `cwd`. */

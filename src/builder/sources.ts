@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { BldError, isErrno } from '../base/errors.ts';
+import { nearest } from '../base/suggest.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
 import { glob, hasWildcard } from './glob.ts';
 
@@ -42,29 +43,16 @@ function pathBelow(root: SourceRoot, text: string): string {
 /** A nearby name for a path that does not exist, or undefined. */
 function nearby(root: SourceRoot, path: string): string | undefined {
   const slash = path.lastIndexOf('/');
-  const wanted = path.slice(slash + 1).toLowerCase();
+  const parent = slash < 0 ? '' : path.slice(0, slash);
   try {
-    const parent = slash < 0 ? '' : path.slice(0, slash);
-    return glob(root.fd, `${parent.replace(/[*?[\\]/g, '\\$&')}/*`)
-      .map((found) => found.slice(found.lastIndexOf('/') + 1))
-      .find((name) => name.toLowerCase() === wanted || distance(name.toLowerCase(), wanted) <= 2);
+    const beside = glob(root.fd, `${parent.replace(/[*?[\\]/g, '\\$&')}/*`);
+    return nearest(
+      path.slice(slash + 1),
+      beside.map((found) => found.slice(found.lastIndexOf('/') + 1)),
+    );
   } catch {
     return undefined;
   }
-}
-
-/** Edit distance, for names of a usual length. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 function missing(root: SourceRoot, text: string, path: string): BldError {

@@ -4,6 +4,8 @@ import { readChoice } from './values.ts';
 
 const readLevel = readChoice('trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic');
 
+const NO_REGISTRIES = 'name the registry in full, and how it is spoken to by --tls-verify and --cert-dir';
+
 /** Flags that every command knows, before its name or among its own. */
 export const globalFlags = {
   root: text('directory of the store', { value: 'PATH', env: ['BLD_ROOT'] }),
@@ -22,9 +24,9 @@ export const globalFlags = {
     env: ['BLD_LOG_FORMAT'],
   }),
   debug: bool('same as --log-level debug', { hidden: true }),
-  'registries-conf': text('registries.conf to read', { value: 'PATH', env: ['CONTAINERS_REGISTRIES_CONF'] }),
-  'registries-conf-dir': text('directory of registries.conf.d', { value: 'PATH' }),
-  'short-name-alias-conf': text('file of short name aliases', { value: 'PATH' }),
+  'registries-conf': text('registries.conf to read', { value: 'PATH', unsupported: NO_REGISTRIES }),
+  'registries-conf-dir': text('directory of registries.conf.d', { value: 'PATH', unsupported: NO_REGISTRIES }),
+  'short-name-alias-conf': text('file of short name aliases', { value: 'PATH', unsupported: NO_REGISTRIES }),
   'storage-driver': value(
     'how layers are stored: bld knows overlay',
     readChoice('overlay', 'vfs', 'btrfs', 'zfs'),

@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import { Command, type Help, Option } from 'commander';
 import { globalFlags, rootFlags } from './globals.ts';
-import type { CommandSpec, Flag, Flags } from './spec.ts';
+import type { CommandSpec, Flag, Flags, Group } from './spec.ts';
 
 export interface HelpLayout {
   /** Terminal columns; at most 100 are used. */
@@ -11,6 +11,8 @@ export interface HelpLayout {
 }
 
 const SUMMARY = 'Build OCI images without a daemon: step by step from a shell script, or from a Dockerfile.';
+
+const GROUPS: readonly Group[] = ['Containers', 'Images', 'Registries', 'Environment'];
 
 function optionOf(name: string, flag: Flag<unknown>, heading: string): Option {
   const short = flag.short === undefined ? '' : `-${flag.short}, `;
@@ -22,7 +24,7 @@ function optionOf(name: string, flag: Flag<unknown>, heading: string): Option {
   const words = isSaid ? `${flag.summary} (default ${String(fallback)})` : flag.summary;
   const option = new Option(`${short}--${name}${shown}`, words);
   option.helpGroup(heading);
-  return option.hideHelp(flag.hidden === true || flag.ignored === true);
+  return option.hideHelp(Boolean(flag.hidden || flag.ignored || flag.unsupported));
 }
 
 function addFlags(command: Command, flags: Flags, heading: string): void {
@@ -68,13 +70,34 @@ function commandOf(spec: CommandSpec, layout: HelpLayout): Command {
   return command.addHelpText('after', `${others}\nExamples:\n${examples}`.trimEnd());
 }
 
+/** The global flags as lines, to stand below the commands. */
+function optionLines(program: Command): string {
+  const helper = program.createHelp();
+  const options = program.options.filter((option) => !option.hidden);
+  const width = Math.max(...options.map((option) => helper.optionTerm(option).length));
+  const items = options.map((option) =>
+    helper.formatItem(
+      helper.styleOptionTerm(helper.optionTerm(option)),
+      width,
+      helper.optionDescription(option),
+      helper,
+    ),
+  );
+  return helper.formatItemList('Global flags:', items, helper).join('\n');
+}
+
 function programOf(specs: readonly CommandSpec[], layout: HelpLayout): Command {
   const program = configure(new Command('bld'), layout)
     .usage('[global flags] COMMAND [flags] [arguments]')
     .description(SUMMARY);
-  addFlags(program, { ...globalFlags, ...rootFlags }, 'Global flags:');
-  for (const spec of specs) program.addCommand(commandOf(spec, layout), { hidden: spec.hidden === true });
-  return program.addHelpText('after', '\nRun bld help COMMAND for the flags of a command.');
+  addFlags(program, { ...globalFlags, ...rootFlags }, '');
+  program.configureHelp({ ...program.configureHelp(), visibleOptions: () => [] });
+  const byGroup = [...specs].sort((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
+  for (const spec of byGroup) program.addCommand(commandOf(spec, layout), { hidden: spec.hidden === true });
+  return program.addHelpText(
+    'after',
+    () => `\n${optionLines(program)}\nRun bld help COMMAND for the flags of a command.`,
+  );
 }
 
 function helpOf(command: Command): string {

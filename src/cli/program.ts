@@ -80,9 +80,13 @@ function readCommandWords(
   // a command's own flag hides the global one of the same name, which may have been given before the command
   const own: Given = new Map();
   const table = flagTable(spec.flags, globalFlags);
-  const { args, help: wantsHelp } = readFlags(table, words, { after: spec.args.after, given: own });
-  for (const [name, value] of own) if (!(name in spec.flags)) given.set(name, value);
-  return { args, wantsHelp, options: () => completeValues(spec.flags as Flags, own, env) };
+  try {
+    const { args, help: wantsHelp } = readFlags(table, words, { after: spec.args.after, given: own });
+    return { args, wantsHelp, options: () => completeValues(spec.flags as Flags, own, env) };
+  } finally {
+    // also when a word is refused: the error is shown as they say
+    for (const [name, value] of own) if (!(name in spec.flags)) given.set(name, value);
+  }
 }
 
 function done(outcome: Outcome): number {

@@ -1,10 +1,11 @@
 /** Go templates for `--format`: text in, text out, with Go's own errors. */
 import { BldError } from '../base/errors.ts';
 import { alignTabs } from './table.ts';
+import type { Node } from './template/ast.ts';
 import { ExecFault, execute } from './template/exec.ts';
 import { templateFunctions } from './template/functions.ts';
 import { SyntaxFault } from './template/lex.ts';
-import { type Node, parse } from './template/parse.ts';
+import { parse } from './template/parse.ts';
 import { mapOf, type Type } from './template/types.ts';
 
 export interface Template {

@@ -1,6 +1,6 @@
-import { isSpace } from './characters.ts';
 import { Complaint } from './errors.ts';
 import { removePrefix, removeSuffix, replacePattern } from './wildcard.ts';
+import { WordList } from './word-list.ts';
 
 const DEEPEST = 100;
 const LONGEST = 1 << 20;
@@ -136,34 +136,8 @@ function readPiece(reader: Reader, character: string, raw: boolean): { text: str
 
 class MissingStop extends Complaint {
   constructor(stop: string) {
-    super(stop === '/' ? "syntax error: missing '/' in a substitution" : `syntax error: missing '${stop}'`);
-  }
-}
-
-/** Collects words: blanks end one unless they were quoted or escaped. */
-class WordList {
-  readonly #words: string[] = [];
-  #word = '';
-
-  addText(text: string): void {
-    for (const character of text) {
-      if (isSpace(character)) this.#end();
-      else this.#word += character;
-    }
-  }
-
-  addRaw(text: string): void {
-    this.#word += text;
-  }
-
-  #end(): void {
-    if (this.#word !== '') this.#words.push(this.#word);
-    this.#word = '';
-  }
-
-  finish(): string[] {
-    this.#end();
-    return this.#words;
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: shown as it is
+    super(stop === '/' ? "syntax error: missing '/' in ${}" : `syntax error: missing '${stop}'`);
   }
 }
 
@@ -189,7 +163,7 @@ function readDoubleQuotes(reader: Reader, raw: boolean): string {
       result += readDollar(reader, raw);
       continue;
     }
-    reader.at++;
+    next(reader);
     if (character === reader.escape) {
       // Only these three can be escaped here; before anything else the token stands for itself.
       const following = peek(reader);

@@ -1,6 +1,6 @@
+import { didYouMean } from '../base/suggest.ts';
 import { isSpace } from './characters.ts';
 import { Complaint } from './errors.ts';
-import { didYouMean } from './suggest.ts';
 
 /** The `--flags` in front of an instruction's arguments, unquoted, and the text after them. */
 export interface FlagSplit {
@@ -49,8 +49,12 @@ export interface FlagValues {
   bool(name: string): boolean | undefined;
 }
 
-/** Reads flags against what an instruction knows; throws a Complaint that names the flag. */
-export function readFlags(flags: readonly string[], known: Readonly<Record<string, FlagKind>>): FlagValues {
+/** Reads flags against what an instruction (`keyword`) knows; throws a Complaint that names both. */
+export function readFlags(
+  keyword: string,
+  flags: readonly string[],
+  known: Readonly<Record<string, FlagKind>>,
+): FlagValues {
   const values = new Map<string, string[]>();
   for (const flag of flags) {
     const equals = flag.indexOf('=');
@@ -58,7 +62,8 @@ export function readFlags(flags: readonly string[], known: Readonly<Record<strin
     const kind = Object.hasOwn(known, name) ? known[name] : undefined;
     const near = `--${name}`;
     if (kind === undefined) {
-      throw new Complaint(`unknown flag: --${name}${didYouMean(name, Object.keys(known))}`, { near });
+      const names = Object.keys(known).map((one) => `--${one}`);
+      throw new Complaint(`${keyword} has no flag ${near}${didYouMean(near, names)}`, { near });
     }
     const earlier = values.get(name) ?? [];
     if (earlier.length > 0 && kind !== 'list')

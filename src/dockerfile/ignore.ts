@@ -73,12 +73,13 @@ function cleaned(pattern: string): string {
 function matcherOf(rules: readonly CompiledRule[]): IgnoreMatcher {
   const lastMatch = lastMatchOf(rules);
   const inclusions = rules.flatMap((rule, index) => (rule.isInclusion ? [{ rule, index }] : []));
+  const shown = rules.map(({ pattern, isInclusion, line }) => ({ pattern, isInclusion, line }));
   const excludedBy = (path: string): IgnoreRule | undefined => {
-    const rule = rules[lastMatch(path)];
+    const rule = shown[lastMatch(path)];
     return rule && !rule.isInclusion ? rule : undefined;
   };
   return {
-    rules: rules.map(({ pattern, isInclusion, line }) => ({ pattern, isInclusion, line })),
+    rules: shown,
     excluded: (path) => excludedBy(path) !== undefined,
     excludedBy,
     mayContainIncluded(directory) {
@@ -98,9 +99,10 @@ function lastMatchOf(rules: readonly CompiledRule[]): (path: string) => number {
   const plain = new Map<string, number>();
   const others: number[] = [];
   for (const [index, { path }] of rules.entries()) {
-    if (path.exact === undefined) others.unshift(index);
+    if (path.exact === undefined) others.push(index);
     else plain.set(path.exact, index);
   }
+  others.reverse();
   const known = new Map<string, number>();
   const lastOf = (path: string): number => {
     const slash = path.lastIndexOf('/');

@@ -1,3 +1,4 @@
+import { didYouMean } from '../base/suggest.ts';
 import { splitBlanks } from './characters.ts';
 import { at, Complaint } from './errors.ts';
 import { type FlagKind, type FlagValues, readFlags, splitFlags } from './flags.ts';
@@ -6,7 +7,6 @@ import { heredocMark, heredocText } from './heredoc.ts';
 import type { CommandText, Instruction, RunCommand } from './instruction.ts';
 import { checkMount } from './mount.ts';
 import { type Node, parseFile } from './parse.ts';
-import { didYouMean } from './suggest.ts';
 import { execForm, type Pair, splitPairs, splitWords } from './words.ts';
 
 interface Reading {
@@ -89,7 +89,7 @@ function interpretNode(node: Node): Instruction {
     const guess = didYouMean(keyword, FORMS.keys());
     throw new Complaint(`unknown instruction: ${node.keyword}${guess}`, { near: node.keyword });
   }
-  return form.read({ node, keyword, flags: readFlags(node.flags, form.flags ?? {}) });
+  return form.read({ node, keyword, flags: readFlags(keyword, node.flags, form.flags ?? {}) });
 }
 
 function readFrom({ node, flags }: Reading): Instruction {
@@ -155,7 +155,7 @@ function runCommandOf(node: Node): RunCommand {
   if (!first) return nonEmpty(commandOf(node.text));
   if (heredocMark(node.text)) {
     const content = heredocText(first);
-    return first.content.startsWith('#!')
+    return content.startsWith('#!')
       ? { form: 'script', name: first.name, content }
       : { form: 'shell', line: content };
   }

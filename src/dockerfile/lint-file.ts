@@ -1,3 +1,4 @@
+import { didYouMean } from '../base/suggest.ts';
 import { splitBlanks } from './characters.ts';
 import { Complaint, DockerfileError } from './errors.ts';
 import { expand } from './expand.ts';
@@ -6,7 +7,6 @@ import type { LintOptions, Warn } from './lint.ts';
 import type { Node, ParsedFile } from './parse.ts';
 import { globalVariables, type Outline } from './plan.ts';
 import { isImageName } from './reference.ts';
-import { didYouMean } from './suggest.ts';
 import { platformVariables } from './variables.ts';
 
 const RESERVED = ['scratch', 'context'];

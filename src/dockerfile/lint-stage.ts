@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { didYouMean } from '../base/suggest.ts';
 import { evaluate, openScope, type Scope, type Step } from './evaluate.ts';
 import type { Instruction } from './instruction.ts';
 import type { BaseImage, LintOptions, Warn } from './lint.ts';
@@ -6,7 +7,6 @@ import type { Plan, Stage } from './plan.ts';
 import { formatPlatform } from './platform.ts';
 import { splitPort } from './ports.ts';
 import { triggersOf } from './stages.ts';
-import { didYouMean } from './suggest.ts';
 
 const ONCE = ['cmd', 'entrypoint', 'healthcheck'];
 const SECRET = /(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)/i;

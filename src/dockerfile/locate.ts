@@ -55,6 +55,6 @@ function textIn(lines: readonly string[], span: Span): string {
 }
 
 function textOf(lines: readonly string[], near: string): [number, number] | undefined {
-  const line = lines.findIndex((text) => text.includes(near) && !/^\s*#/.test(text));
+  const line = lines.findIndex((text) => text.includes(near) && (lines.length === 1 || !/^\s*#/.test(text)));
   return line < 0 ? undefined : [line, (lines[line] ?? '').indexOf(near)];
 }

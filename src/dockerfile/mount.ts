@@ -1,5 +1,5 @@
+import { didYouMean } from '../base/suggest.ts';
 import { Complaint } from './errors.ts';
-import { didYouMean } from './suggest.ts';
 
 /** A `RUN --mount=`, variables expanded, defaults filled in; paths not yet resolved against WORKDIR or a root. */
 export type Mount = BindMount | CacheMount | TmpfsMount | SecretMount;

@@ -10,7 +10,7 @@ import { execForm } from './words.ts';
 /** A larger file is refused (E_LIMIT) before any work is done on it; UTF-16 units. */
 export const LARGEST_FILE = 16 << 20;
 const LONGEST_LINE = 65_535;
-const MOST_INSTRUCTIONS = 10_000;
+const MOST_INSTRUCTIONS = 4_000;
 const HEREDOC_KEYWORDS = ['ADD', 'COPY', 'RUN'];
 
 /** One instruction as it stands in the file: words not yet looked at. */

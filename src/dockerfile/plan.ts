@@ -1,5 +1,6 @@
 import type { Platform } from '../base/descriptor.ts';
 import { BldError } from '../base/errors.ts';
+import { didYouMean } from '../base/suggest.ts';
 import { checkOptionsOf } from './check-options.ts';
 import { at, Complaint } from './errors.ts';
 import { expand } from './expand.ts';
@@ -9,7 +10,6 @@ import type { ParsedFile } from './parse.ts';
 import { parsePlatform } from './platform.ts';
 import { familiarName, isImageName } from './reference.ts';
 import { buildOrder, dependenciesOf } from './stages.ts';
-import { didYouMean } from './suggest.ts';
 import {
   argValue,
   type BuildInputs,

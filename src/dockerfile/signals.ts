@@ -1,5 +1,5 @@
+import { didYouMean } from '../base/suggest.ts';
 import { Complaint } from './errors.ts';
-import { didYouMean } from './suggest.ts';
 
 /** Linux on x86-64 and arm64, in the order of their numbers from 1. */
 const NAMES = [

@@ -67,13 +67,21 @@ export function buildOrder(stages: readonly Stage[], target: Stage): Stage[] {
       order.push(top.stage);
       stack.pop();
     } else if (state.get(needed.index) === 'open') {
-      const name = needed.name ?? String(needed.index);
-      throw new DockerfileError(needed.from.node, `circular dependency detected on stage: ${name}`);
+      const circle = stack.slice(stack.findIndex(({ stage }) => stage === needed)).map(({ stage }) => stage);
+      throw new DockerfileError(
+        needed.from.node,
+        `circular dependency detected on stage: ${nameOf(needed)}`,
+        { hint: `each of these needs the next: ${[...circle, needed].map(nameOf).join(' → ')}` },
+      );
     } else if (!state.has(needed.index)) {
       enter(needed);
     }
   }
   return order;
+}
+
+function nameOf(stage: Stage): string {
+  return stage.name ?? String(stage.index);
 }
 
 /** What a stage leaves for the stages that start from it. */

@@ -1,9 +1,9 @@
-import { lookup } from 'node:dns';
 import { BldError } from '../base/errors.ts';
 import { makeAgent } from './agents.ts';
 import { networkError, refusal } from './errors.ts';
 import { type Answer, send } from './http.ts';
 import { proxyFor } from './proxy.ts';
+import { checkedLookup, literalReach, mayReach, type Reach, reachOf, wider } from './reach.ts';
 import { redactUrl } from './redact.ts';
 import { backoff, isPassing, pause } from './retry.ts';
 
@@ -17,22 +17,46 @@ export interface FetchOptions {
   readonly onRetry?: ((reason: string, waitMs: number) => void) | undefined;
 }
 
+/**
+ * Where one address may lead: never nearer than it lies itself, so that a public server cannot make bld fetch what only
+ * this machine can reach. `own` is undefined for the address that the user named, which may be anywhere.
+ */
+class Hop {
+  readonly #from: Reach | undefined;
+  own: Reach | undefined;
+
+  constructor(from: Reach | undefined) {
+    this.#from = from;
+  }
+
+  admit(reach: Reach, shown: string): void {
+    if (this.#from !== undefined && !mayReach(this.#from, reach)) {
+      throw new BldError('E_UNSUPPORTED', `a redirect to ${shown} is not followed: it leads to a nearer network`);
+    }
+    this.own = wider(this.own, reach);
+  }
+}
+
 /** Redirects stay on http and https; a secure address never leads to one that is not. */
 function nextHop(from: URL, location: string | null): URL {
   const to = new URL(location ?? '', from);
   if (to.protocol !== 'https:' && to.protocol !== from.protocol) {
-    throw new BldError('E_NETWORK', `${redactUrl(from)} redirects to ${redactUrl(to)}, which is not allowed`);
+    throw new BldError('E_UNSUPPORTED', `${redactUrl(from)} redirects to ${redactUrl(to)}, which is not allowed`);
   }
   return to;
 }
 
 async function once(url: URL, { signal }: FetchOptions): Promise<Answer> {
   let at = url;
+  let from: Reach | undefined;
   for (let hop = 0; hop <= HOPS; hop++) {
     const what = `getting ${redactUrl(at)}`;
+    const leg = new Hop(from);
+    const literal = literalReach(at.hostname);
+    if (literal !== undefined) leg.admit(literal, at.hostname);
     const agent = makeAgent(at.protocol, {
       verify: true,
-      lookup,
+      lookup: checkedLookup((address, name) => leg.admit(reachOf(address), `${name} (${address})`)),
       connectTimeoutMs: 30_000,
       proxy: proxyFor(at, process.env),
     });
@@ -45,6 +69,7 @@ async function once(url: URL, { signal }: FetchOptions): Promise<Answer> {
     if (answer.status >= 300 && answer.status < 400 && answer.header('location') !== null) {
       await answer.discard();
       at = nextHop(at, answer.header('location'));
+      from = leg.own ?? 'public';
       continue;
     }
     throw await refusal(answer, what, at.host);

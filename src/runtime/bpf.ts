@@ -29,6 +29,8 @@ export interface ArchitectureRules {
   /** What numbers from `knownEnd` on get: calls newer than the rules. */
   readonly knownEnd: number;
   readonly unknown: number;
+  /** Numbers from here on are of another form of processes. */
+  readonly beyond?: { readonly start: number; readonly action: number };
 }
 
 export const RET_ALLOW = 0x7fff_0000;
@@ -116,7 +118,7 @@ interface Interval {
 
 /** Neighbours of one and the same fate are one interval. */
 function intervals(architecture: ArchitectureRules): Interval[] {
-  const { rules, fallback, knownEnd, unknown } = architecture;
+  const { rules, fallback, knownEnd, unknown, beyond } = architecture;
   const found: Interval[] = [];
   let present = -1; // the action of the last interval, -1 when it depends on arguments
   const fate = (start: number, action: number) => {
@@ -138,6 +140,7 @@ function intervals(architecture: ArchitectureRules): Interval[] {
   }
   if (knownEnd > next) fate(next, fallback);
   fate(Math.max(knownEnd, next), unknown);
+  if (beyond) fate(beyond.start, beyond.action);
   return found;
 }
 

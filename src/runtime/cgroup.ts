@@ -199,7 +199,7 @@ export function createCgroups(limits: Resources, name: string, mount: string = M
   }
 }
 
-/** For a run that never began. */
+/** Those that are still there; one with processes stays. */
 export function removeCgroups(directories: readonly string[]): void {
   for (const directory of directories) {
     try {

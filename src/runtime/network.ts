@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
+import { Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { BldError } from '../base/errors.ts';
@@ -32,13 +33,16 @@ function findProgram(name: string): string | undefined {
     });
 }
 
-/** The program that connects a private network. E_ENVIRONMENT when none is installed. */
-export function networkProgram(wanted: Program | 'auto'): { readonly name: Program; readonly path: string } {
+/** The installed programs of the wanted ones, the best first. E_ENVIRONMENT when there is none. */
+export function networkPrograms(
+  wanted: Program | 'auto',
+): readonly { readonly name: Program; readonly path: string }[] {
   const names: readonly Program[] = wanted === 'auto' ? ['pasta', 'slirp4netns'] : [wanted];
-  for (const name of names) {
+  const found = names.flatMap((name) => {
     const path = findProgram(name);
-    if (path) return { name, path };
-  }
+    return path === undefined ? [] : [{ name, path }];
+  });
+  if (found.length > 0) return found;
   throw new BldError(
     'E_ENVIRONMENT',
     `a private network needs ${names.join(' or ')}, which is not installed`,
@@ -49,62 +53,81 @@ export function networkProgram(wanted: Program | 'auto'): { readonly name: Progr
 }
 
 /** No ports come in, and the host's own loopback stays out of reach. */
-const PASTA = '--quiet --config-net --no-map-gw -t none -u none -T none -U none --runas 0'.split(' ');
+const PASTA = '--config-net --no-map-gw -t none -u none -T none -U none --runas 0'.split(' ');
 const SLIRP = '--configure --mtu=65520 --disable-host-loopback --ready-fd=3 --exit-fd=4'.split(' ');
 
-async function complaint(child: ChildProcess): Promise<string> {
+/** What a program says on stderr, as it comes. */
+function listen(child: ChildProcess): () => string {
   let text = '';
-  for await (const chunk of child.stderr ?? []) {
-    if (text.length < LONGEST_COMPLAINT) text += chunk;
-  }
-  return text.trim();
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (text.length < LONGEST_COMPLAINT) text += chunk.toString();
+  });
+  // pasta's own trouble with the system log
+  return () =>
+    text
+      .replace(/^Failed to send .*$/gm, '')
+      .trim()
+      .replace(/\s*\n\s*/g, '; ');
 }
 
-async function failed(name: string, child: ChildProcess): Promise<never> {
-  const text = await complaint(child);
-  throw new BldError(
-    'E_ENVIRONMENT',
-    `${name} could not connect the network: ${text || `exit ${child.exitCode}`}`,
-    {
-      hint: 'use --network host or --network none',
-    },
-  );
+/** Undefined when the interface is up, else why it is not. */
+async function connectPasta(
+  path: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  // Goes into the background when it is ready, and ends when the process of the namespace is gone.
+  const child = spawn(path, [...PASTA, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const complaint = listen(child);
+  const [code] = await once(child, 'exit', { signal });
+  if (code === 0) {
+    child.stderr.destroy();
+    return undefined;
+  }
+  await once(child, 'close', { signal });
+  return complaint() || `exit ${code}`;
+}
+
+async function connectSlirp(
+  path: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const child = spawn(path, [...SLIRP, ...args, 'tap0'], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const complaint = listen(child);
+  const [, , , ready, exit] = child.stdio;
+  const closed = once(child, 'close', { signal });
+  const [first] = await Promise.race([once(ready as Readable, 'data', { signal }), closed]);
+  if (!Buffer.isBuffer(first)) return complaint() || `exit ${first}`;
+  // Its end is not waited for: it ends when the namespace does, and when our end of descriptor 4 is closed.
+  closed.catch(() => {});
+  child.unref();
+  for (const stream of [child.stderr, ready, exit]) if (stream instanceof Socket) stream.unref();
+  return undefined;
 }
 
 /**
  * Connects the network namespace of process `pid`; resolves when its interface is up. The connection ends with that
- * process, at the latest when this one ends.
+ * process, at the latest when this one ends. E_ENVIRONMENT when no program can.
  */
 export async function connectNetwork(
   pid: number,
   mode: Extract<NetworkMode, { kind: 'private' }>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { name, path } = networkProgram(mode.program);
-  const abort = signal
-    ? AbortSignal.any([signal, AbortSignal.timeout(READY_TIMEOUT)])
-    : AbortSignal.timeout(READY_TIMEOUT);
-  if (name === 'pasta') {
-    // Goes into the background when it is ready, and ends when the process is gone.
-    const child = spawn(path, [...PASTA, ...mode.options, '--netns', `/proc/${pid}/ns/net`], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const [code] = await once(child, 'exit', { signal: abort });
-    child.stderr?.destroy();
-    if (code !== 0) await failed(name, child);
-    return;
+  const complaints: string[] = [];
+  for (const { name, path } of networkPrograms(mode.program)) {
+    const abort = AbortSignal.any([AbortSignal.timeout(READY_TIMEOUT), ...(signal ? [signal] : [])]);
+    const complaint =
+      name === 'pasta'
+        ? await connectPasta(path, [...mode.options, '--netns', `/proc/${pid}/ns/net`], abort)
+        : await connectSlirp(path, [...mode.options, String(pid)], abort);
+    if (complaint === undefined) return;
+    complaints.push(`${name}: ${complaint}`);
   }
-  const child = spawn(path, [...SLIRP, ...mode.options, String(pid), 'tap0'], {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+  throw new BldError('E_ENVIRONMENT', `no private network can be connected (${complaints.join('; ')})`, {
+    hint: 'use --network host or --network none; rootless, these programs need to open /dev/net/tun',
   });
-  const ready = child.stdio[3] as Readable;
-  const [first] = await Promise.race([
-    once(ready, 'data', { signal: abort }),
-    once(child, 'exit', { signal: abort }),
-  ]);
-  if (!Buffer.isBuffer(first)) await failed(name, child);
-  // Its end must not be waited for: it notices that the namespace is gone, or that our end of descriptor 4 is.
-  child.unref();
-  for (const stream of child.stdio)
-    if (stream && 'unref' in stream && typeof stream.unref === 'function') stream.unref();
 }

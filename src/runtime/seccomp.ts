@@ -12,7 +12,7 @@ import {
   type SyscallRule,
 } from './bpf.ts';
 import { defaultProfile } from './seccomp-default.ts';
-import { type Abi, syscallNumbers, X32_BIT } from './syscalls.ts';
+import { type Abi, syscallNumbers } from './syscalls.ts';
 
 interface Condition {
   readonly caps?: readonly string[];
@@ -46,6 +46,9 @@ export interface SeccompProfile {
 const EPERM = 1;
 const ENOSYS = 38;
 const LARGEST_PROFILE = 4 << 20;
+const X32_BIT = 0x4000_0000;
+/** Calls of ARM's own lie far above all others. */
+const ARM_PRIVATE = 0xf0000;
 
 /** What one machine runs: its own form first. */
 const MACHINES: Readonly<
@@ -144,22 +147,18 @@ function rulesByName(profile: SeccompProfile, capabilities: ReadonlySet<string>,
   return found;
 }
 
-/** Puts the named rules on the numbers of one ABI, above `bit`. Returns the end of the numbers. */
-function place(
-  byName: ReadonlyMap<string, readonly SyscallRule[]>,
-  abi: Abi,
-  rules: Map<number, readonly SyscallRule[]>,
-): number {
-  const bit = abi === 'x32' ? X32_BIT : 0;
+/** Puts the named rules on the numbers of one ABI; and the end of the numbers. */
+function place(byName: ReadonlyMap<string, readonly SyscallRule[]>, abi: Abi) {
+  const rules = new Map<number, readonly SyscallRule[]>();
   const numbers = syscallNumbers(abi);
-  let end = 0;
+  let knownEnd = 0;
   for (const [name, list] of byName) {
     const number = numbers.get(name);
     if (number === undefined) continue;
-    rules.set(number + bit, list);
-    if (number + bit < 0xf0000 || bit) end = Math.max(end, number + bit + 1);
+    rules.set(number, list);
+    if (number < ARM_PRIVATE) knownEnd = Math.max(knownEnd, number + 1);
   }
-  return end;
+  return { rules, knownEnd };
 }
 
 /** The machine's name in Node's terms must be one whose numbers we know; E_UNSUPPORTED with a hint. */
@@ -188,10 +187,9 @@ export function compileProfile(
   // A call that is newer than the profile is unknown rather than forbidden: programs then use the older one.
   const unknown = fallback === (RET_ERRNO | EPERM) ? RET_ERRNO | ENOSYS : fallback;
   const architectures = abis.map(([abi, audit]): ArchitectureRules => {
-    const rules = new Map<number, readonly SyscallRule[]>();
-    let knownEnd = place(byName, abi, rules);
-    if (abi === 'x86_64') knownEnd = place(byName, 'x32', rules);
-    return { audit, rules, fallback, knownEnd, unknown };
+    // x32 shares its architecture with x86_64. As on kernels without it, there is none: it would be a way around.
+    const beyond = abi === 'x86_64' ? { start: X32_BIT, action: RET_ERRNO | ENOSYS } : undefined;
+    return { audit, fallback, unknown, ...place(byName, abi), ...(beyond && { beyond }) };
   });
   return compileFilter(architectures);
 }

@@ -3,11 +3,8 @@
  * where the count jumps.
  */
 
-/** As seccomp knows them: the architecture of a process, `x32` the one that shares AUDIT_ARCH_X86_64. */
-export type Abi = 'x86_64' | 'x32' | 'i386' | 'aarch64' | 'arm';
-
-/** Marks the numbers of x32. */
-export const X32_BIT = 0x4000_0000;
+/** The forms of processes that seccomp tells apart. */
+export type Abi = 'x86_64' | 'i386' | 'aarch64' | 'arm';
 
 /** The same everywhere. */
 const COMMON = `
@@ -52,13 +49,6 @@ const X86_64 = `
   process_vm_writev kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create
   kexec_file_load bpf execveat userfaultfd membarrier mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect
   pkey_alloc pkey_free statx io_pgetevents rseq uretprobe uprobe 447 memfd_secret`;
-
-/** Where it differs from x86_64. */
-const X32 = `
-  512 rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg execve ptrace rt_sigpending
-  rt_sigtimedwait rt_sigqueueinfo sigaltstack timer_create mq_notify kexec_load waitid set_robust_list
-  get_robust_list vmsplice move_pages preadv pwritev rt_tgsigqueueinfo recvmmsg sendmmsg process_vm_readv
-  process_vm_writev setsockopt getsockopt io_setup io_submit execveat preadv2 pwritev2`;
 
 const I386 = `
   restart_syscall exit fork read write open close waitpid creat link unlink execve chdir time mknod chmod
@@ -178,7 +168,6 @@ const ARM = `
 
 const TEXTS: Readonly<Record<Abi, readonly string[]>> = {
   x86_64: [COMMON, X86_64],
-  x32: [COMMON, X86_64, X32],
   i386: [COMMON, I386],
   aarch64: [COMMON, AARCH64],
   arm: [COMMON, ARM],
@@ -186,7 +175,7 @@ const TEXTS: Readonly<Record<Abi, readonly string[]>> = {
 
 const tables = new Map<Abi, ReadonlyMap<string, number>>();
 
-/** Numbers by name; those of x32 without their bit. */
+/** Numbers by name. */
 export function syscallNumbers(abi: Abi): ReadonlyMap<string, number> {
   const known = tables.get(abi);
   if (known) return known;

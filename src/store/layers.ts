@@ -57,6 +57,8 @@ export function makeLayers(context: Context, leases: Leases): LayerStore {
 
   return {
     path,
+    size: (diffId) =>
+      db.get<{ size: number }>('SELECT size FROM layers WHERE diff_id = ?', diffId)?.size ?? null,
     stage,
     publish,
 

@@ -132,6 +132,8 @@ export interface Blobs {
 export interface LayerStore {
   /** The unpacked tree, ready to be an overlay lower directory; null when only the blob (or nothing) is there. See `ensure`. */
   path(diffId: Digest): string | null;
+  /** Bytes of the layer's tar; null when it was never unpacked or made here. */
+  size(diffId: Digest): number | null;
   /** A new empty directory on the same file system to unpack into: holds `diff/`. */
   stage(): { readonly directory: string; discard(): void };
   /** Makes a staged directory (or a container's upper, already renamed to `<staged>/diff`) the layer, by rename; a twin that came first wins. */

@@ -1,6 +1,6 @@
 /** Runs one command as the JSON of argv[2] says and prints what became of it as JSON: see runtime-harness.ts. */
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { BldError } from '../../src/base/errors.ts';
 import { configureLog } from '../../src/base/log.ts';
 import { environment } from '../../src/native/environment.ts';
@@ -32,9 +32,9 @@ const ownersLog = environment().owners === 'xattr' ? openSync(at('owners'), 'a')
 const records = () => {
   const found: Record<string, string> = {};
   for (const path of list(at('upper'))) {
-    const root = sys().openRoot(at('upper'));
+    const root = sys().openRoot(join(at('upper'), dirname(path)));
     for (const name of ['owner', 'device']) {
-      const value = sys().getXattr(root, Buffer.from(path.slice(1)), `user.bld.${name}`);
+      const value = sys().getXattr(root, Buffer.from(basename(path)), `user.bld.${name}`);
       if (value) found[path] = `${found[path] ? `${found[path]} ` : ''}${value}`;
     }
     closeSync(root);

@@ -54,7 +54,7 @@ export async function ways(): Promise<As[]> {
 }
 
 const APPLETS = `sh ls cat id mount umount echo sleep env ps mkdir mkfifo touch stat chmod chown mknod kill test readlink
-  true false wc tty stty rm rmdir mv ln dd grep sort head tail hostname setsid dmesg cut tr find nc cp`;
+  true false wc tty stty rm rmdir mv ln dd grep sort head tail hostname setsid dmesg cut tr find nc cp chroot expr`;
 
 /** A tree of busybox, with the accounts of root alone. */
 export function writeTree(lower: string): void {
@@ -111,20 +111,38 @@ function commandLine(as: As, request: GuestRequest): readonly [string, string[]]
 
 export type Request = Omit<GuestRequest, 'directory' | 'lower'> & { readonly lower?: string };
 
-export async function runGuest(place: Place, request: Request): Promise<GuestReply> {
-  const [program, args] = commandLine(place.as, {
+/** `inShell` ends in `exec "$@"`: what it does before holds for the guest. */
+export async function runGuest(place: Place, request: Request, inShell?: string): Promise<GuestReply> {
+  const line = commandLine(place.as, {
     lower: place.lower,
     directory: place.directory,
     ...request,
   });
+  const [program, args] = inShell
+    ? (['unshare', ['--mount', 'sh', '-c', inShell, 'sh', line[0], ...line[1]]] as const)
+    : line;
   const { stdout } = await run(program, args, { maxBuffer: 64 << 20 });
   return JSON.parse(stdout) as GuestReply;
 }
 
 /** The same, running: for tests that kill it. */
-export function startGuest(as: As, request: Omit<GuestRequest, 'directory'> & { readonly place: string }) {
-  const [program, args] = commandLine(as, { ...request, directory: request.place });
+export function startGuest(place: Place, request: Request) {
+  const [program, args] = commandLine(place.as, {
+    lower: place.lower,
+    directory: place.directory,
+    ...request,
+  });
   return spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** The shell's line for a run whose streams are the terminal's. */
+export function ttyCommand(place: Place, request: Request): string {
+  const [program, args] = commandLine(place.as, {
+    lower: place.lower,
+    directory: place.directory,
+    ...request,
+  });
+  return [program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
 }
 
 export const hasDebian = existsSync('/tmp/deb-rootfs/usr/bin/dpkg');

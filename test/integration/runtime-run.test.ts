@@ -1,5 +1,3 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GuestRequest, makePlace, type Place, runGuest, ways } from './runtime-harness.ts';
 
@@ -43,8 +41,8 @@ describe.each(found)('as %s', (as) => {
   });
 
   test('the listing of /dev', async () => {
-    const names = 'core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero';
-    expect(await lines('ls /dev')).toEqual(names.split(' '));
+    const names = 'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero';
+    expect(await lines('ls /dev | grep -vx core')).toEqual(names.split(' '));
     expect(await lines('echo x > /dev/null; head -c 3 /dev/zero | wc -c; test -t 0 || echo no tty')).toEqual([
       '3',
       'no tty',

@@ -1,6 +1,7 @@
 /** Runs a parsed template over a typed value, with Go's rules and Go's errors. */
-import { type Functions, TemplateFault, type TemplateFunction } from './functions.ts';
-import type { Call, Node, Operand, Pipe } from './parse.ts';
+
+import type { Call, Node, Operand, Pipe } from './ast.ts';
+import { ArgumentFault, type Functions, TemplateFault, type TemplateFunction } from './functions.ts';
 import { printed } from './print.ts';
 import {
   concrete,
@@ -56,6 +57,16 @@ function field(from: Typed, name: string, place: Place): Typed {
   }
   if (type === 'any') throw new ExecFault(`nil data; no entry for key "${name}"`, place);
   throw new ExecFault(`can't evaluate field ${name} in type ${typeName(shown.type)}`, place);
+}
+
+function argumentFault({ typed, want }: ArgumentFault, operand: Operand): ExecFault {
+  if (operand.kind === 'literal') return new ExecFault(`expected ${want}; found ${operand.source}`, operand);
+  const { type } = concrete(typed);
+  const message =
+    typed === NO_VALUE || type === 'any'
+      ? `invalid value; expected ${want}`
+      : `wrong type for value; expected ${want}; got ${typeName(type)}`;
+  return new ExecFault(message, operand);
 }
 
 class Run {
@@ -198,7 +209,7 @@ class Run {
     const count = rest.length + (final ? 1 : 0);
     if (count < known.min || count > known.max) {
       const want = known.max === known.min ? `${known.min}` : `at least ${known.min}`;
-      throw new ExecFault(`wrong number of args for ${name}: want ${want} got ${count}`, call);
+      throw new ExecFault(`wrong number of args for ${name}: want ${want} got ${count}`, call.args[0]);
     }
     if (name === 'and' || name === 'or') {
       let value: Typed = NIL;
@@ -215,8 +226,10 @@ class Run {
     try {
       return known.call(args);
     } catch (error) {
+      if (error instanceof ArgumentFault)
+        throw argumentFault(error, rest[args.indexOf(error.typed)] ?? call.args[0]);
       if (!(error instanceof TemplateFault)) throw error;
-      throw new ExecFault(error.isArgument ? error.message : `error calling ${name}: ${error.message}`, call);
+      throw new ExecFault(`error calling ${name}: ${error.message}`, call);
     }
   }
 
@@ -227,7 +240,7 @@ class Run {
       case 'nil':
         return NIL;
       case 'literal':
-        return concrete({ type: 'any', value: operand.value });
+        return operand.literal;
       case 'field':
         return operand.names.reduce((at, name) => field(at, name, operand), dot);
       case 'variable': {

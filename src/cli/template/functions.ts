@@ -1,5 +1,5 @@
 /** What templates can call: Go's own functions and those of Buildah's and Docker's `--format`. */
-import { goJson } from '../json.ts';
+import { plainJson } from '../json.ts';
 import { goText } from './print.ts';
 import { sprint, sprintf, sprintln } from './printf.ts';
 import {
@@ -18,12 +18,16 @@ import {
 } from './types.ts';
 
 /** A call that cannot be done. */
-export class TemplateFault extends Error {
-  /** The argument's type is wrong, rather than the work failed. */
-  readonly isArgument: boolean;
-  constructor(message: string, isArgument = false) {
-    super(message);
-    this.isArgument = isArgument;
+export class TemplateFault extends Error {}
+
+/** An argument of the wrong type: told at its own place. */
+export class ArgumentFault extends Error {
+  readonly typed: Typed;
+  readonly want: string;
+  constructor(typed: Typed, want: string) {
+    super(`expected ${want}`);
+    this.typed = typed;
+    this.want = want;
   }
 }
 
@@ -41,12 +45,7 @@ const ofText = (value: string): Typed => ({ type: 'string', value });
 const ofBool = (value: boolean): Typed => ({ type: 'bool', value });
 
 function wanted(typed: Typed, want: string): never {
-  throw new TemplateFault(
-    typed === NO_VALUE || concrete(typed).type === 'any'
-      ? `invalid value; expected ${want}`
-      : `wrong type for value; expected ${want}; got ${typeName(concrete(typed).type)}`,
-    true,
-  );
+  throw new ArgumentFault(typed, want);
 }
 
 function textOf(typed: Typed | undefined): string {
@@ -123,13 +122,18 @@ function basic(typed: Typed): { readonly kind: Kind | undefined; readonly value:
   return { kind: type === 'time' ? 'time' : undefined, value: value ?? undefined };
 }
 
+function incompatible(a: Typed, b: Typed): TemplateFault {
+  const [left, right] = [typeName(concrete(a).type), typeName(concrete(b).type)];
+  return new TemplateFault(`incompatible types for comparison: ${left} and ${right}`);
+}
+
 function equal(a: Typed, b: Typed): boolean {
   const [left, right] = [basic(a), basic(b)];
   const nothing = (typed: Typed) => typed === NO_VALUE || concrete(typed).type === 'any';
   if (nothing(a) || nothing(b)) return nothing(a) === nothing(b) || (left.value ?? right.value) === undefined;
   if (left.kind === undefined)
     throw new TemplateFault(`non-comparable type ${goText(a)}: ${typeName(a.type)}`);
-  if (left.kind !== right.kind) throw new TemplateFault('incompatible types for comparison');
+  if (left.kind !== right.kind) throw incompatible(a, b);
   return left.value === right.value;
 }
 
@@ -138,7 +142,7 @@ function less(a: Typed, b: Typed): boolean {
   if (left.kind === undefined || left.kind === 'bool' || left.kind === 'time') {
     throw new TemplateFault('invalid type for comparison');
   }
-  if (left.kind !== right.kind) throw new TemplateFault('incompatible types for comparison');
+  if (left.kind !== right.kind) throw incompatible(a, b);
   if (left.kind === 'number') return Number(left.value) < Number(right.value);
   return Buffer.compare(Buffer.from(String(left.value)), Buffer.from(String(right.value))) < 0;
 }
@@ -178,7 +182,11 @@ const entries: Readonly<Record<string, TemplateFunction>> = {
   le: compare((a, b) => less(a, b) || equal(a, b)),
   gt: compare((a, b) => !less(a, b) && !equal(a, b)),
   ge: compare((a, b) => !less(a, b)),
-  json: { min: 1, max: 1, call: ([value = NIL]) => ofText(goJson(value === NO_VALUE ? null : value.value)) },
+  json: {
+    min: 1,
+    max: 1,
+    call: ([value = NIL]) => ofText(plainJson(value === NO_VALUE ? null : value.value)),
+  },
   upper: { min: 1, max: 1, call: ([value]) => ofText(textOf(value).toUpperCase()) },
   lower: { min: 1, max: 1, call: ([value]) => ofText(textOf(value).toLowerCase()) },
   title: { min: 1, max: 1, call: ([value]) => ofText(title(textOf(value))) },

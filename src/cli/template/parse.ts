@@ -1,47 +1,7 @@
-/** The tree of a template (Go's text/template, without named sub-templates). */
+/** Reads a template (Go's text/template, without named sub-templates) into its tree. */
+import type { Call, Node, Operand, Pipe } from './ast.ts';
 import { lex, SyntaxFault, type Token } from './lex.ts';
-
-interface Placed {
-  /** Offset in the template, for errors. */
-  readonly at: number;
-  /** As it was written. */
-  readonly source: string;
-}
-
-export type Operand = Placed &
-  (
-    | { readonly kind: 'dot' }
-    | { readonly kind: 'nil' }
-    | { readonly kind: 'literal'; readonly value: string | number | boolean }
-    | { readonly kind: 'field'; readonly names: readonly string[] }
-    | { readonly kind: 'variable'; readonly name: string; readonly names: readonly string[] }
-    | { readonly kind: 'function'; readonly name: string }
-    | { readonly kind: 'pipe'; readonly pipe: Pipe }
-    /** Fields of something in parentheses. */
-    | { readonly kind: 'chain'; readonly from: Operand; readonly names: readonly string[] }
-  );
-
-export interface Call extends Placed {
-  readonly args: readonly [Operand, ...Operand[]];
-}
-
-export interface Pipe extends Placed {
-  readonly declares: readonly string[];
-  /** `=` rather than `:=`. */
-  readonly assigns: boolean;
-  readonly calls: readonly [Call, ...Call[]];
-}
-
-export type Node =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'action'; readonly pipe: Pipe }
-  | {
-      readonly kind: 'if' | 'with' | 'range';
-      readonly pipe: Pipe;
-      readonly body: readonly Node[];
-      readonly otherwise: readonly Node[];
-    }
-  | { readonly kind: 'break' | 'continue' };
+import type { Typed } from './types.ts';
 
 class Parser {
   readonly #tokens: readonly Token[];
@@ -245,10 +205,10 @@ class Parser {
       }
       case 'string':
         this.#next += 1;
-        return { kind: 'literal', value: token.text, ...placed() };
+        return { kind: 'literal', literal: { type: 'string', value: token.text }, ...placed() };
       case 'number':
         this.#next += 1;
-        return { kind: 'literal', value: Number(token.text.replaceAll('_', '')), ...placed() };
+        return { kind: 'literal', literal: number(token.text), ...placed() };
       case 'word':
         return this.#word(token);
       case 'mark':
@@ -261,7 +221,8 @@ class Parser {
   #word({ text, at }: Token): Operand {
     this.#next += 1;
     const source = text;
-    if (text === 'true' || text === 'false') return { kind: 'literal', value: text === 'true', at, source };
+    if (text === 'true' || text === 'false')
+      return { kind: 'literal', literal: { type: 'bool', value: text === 'true' }, at, source };
     if (text === 'nil') return { kind: 'nil', at, source };
     if (!this.#functions.has(text)) throw new SyntaxFault(`function "${text}" not defined`, at);
     return { kind: 'function', name: text, at, source };
@@ -283,6 +244,11 @@ class Parser {
     const token = this.#tokens[this.#next];
     return token ? token.at : this.#source.length;
   }
+}
+
+function number(text: string): Typed {
+  const type = /^[+-]?0[xX]/.test(text) || !/[.eE]/.test(text) ? 'int' : 'float64';
+  return { type, value: Number(text.replaceAll('_', '')) };
 }
 
 function shown(token: Token): string {

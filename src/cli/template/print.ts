@@ -38,11 +38,11 @@ export function quote(text: string): string {
   return `"${escaped}"`;
 }
 
-/** A float as `%v` has it: shortest digits, exponent from 1e21 on and below 1e-4. */
+/** A float as `%v` has it: the shortest digits, with an exponent below 1e-4 and from 1e6 on. */
 export function goFloat(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 1e-4 || size >= 1e21) ? value.toExponential() : String(value);
+  const text = size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential() : String(value);
   return text.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 

@@ -1,0 +1,28 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { noise, prose } from './noise.ts';
+
+const FILES = 2400;
+const DIRECTORIES = 48;
+const MEAN = 7900;
+const MIB = 1024 * 1024;
+
+/** 2,400 files in 48 directories, 19 MB. */
+export function makeSmallFiles(context: string): void {
+  const text = prose('small');
+  const sizes = noise('sizes')(FILES * 2);
+  for (let index = 0; index < FILES; index++) {
+    const directory = join(context, 'small', `d${index % DIRECTORIES}`);
+    if (index < DIRECTORIES) mkdirSync(directory, { recursive: true });
+    const size = 1 + (sizes.readUInt16LE(index * 2) * MEAN * 2) / 65_536;
+    writeFileSync(join(directory, `f${index}`), text(Math.floor(size)));
+  }
+}
+
+/** 1 GiB that does not compress. */
+export async function makeLargeFile(context: string): Promise<void> {
+  const random = noise('large');
+  await using file = await open(join(context, 'large'), 'w');
+  for (let written = 0; written < 1024; written += 4) await file.writeFile(random(4 * MIB));
+}
