@@ -52,7 +52,11 @@ export function makeDirectory(dir: Fd, name: Buffer): void {
 }
 
 /** One more name for a file that was copied already. A path each time: one descriptor a file could be too many. */
-export function linkTwin(twin: { readonly dir: Buffer; readonly name: Buffer }, target: Target, as: Buffer): void {
+export function linkTwin(
+  twin: { readonly dir: Buffer; readonly name: Buffer },
+  target: Target,
+  as: Buffer,
+): void {
   const path = twin.dir.length > 0 ? twin.dir : Buffer.from('.');
   const dir = sys().openIn(target.root, path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {

@@ -40,9 +40,10 @@ export class TreeCopy {
     this.#rules = rules;
   }
 
-  /** Other rules for what follows. */
+  /** Other rules for the source that follows. */
   use(rules: Rules): void {
     this.#rules = rules;
+    this.#links.clear(); // its files may take the places of those before
   }
 
   /** Hashes a file's bytes alone: an archive, which something else unpacks. */
@@ -107,6 +108,7 @@ export class TreeCopy {
   *object(source: Fd, name: Buffer, target: Target | null, as: Buffer): Generator<void> {
     const stat = sys().stat(source, name);
     if (!stat) throw changed(as);
+    this.#links.clear();
     yield* this.#object({ dir: source, name, stat, path: as, bare: false }, target, as);
   }
 

@@ -18,8 +18,18 @@ export interface EngineOptions {
   readonly requireCached?: boolean;
   /** Say for each miss what differs from the last time. */
   readonly explain?: boolean;
+  /** Do steps anew whose key is known, and keep them (`--no-cache` of a build). */
+  readonly refresh?: boolean;
+  /** Told of each step that is a layer's whether it was done or replayed. */
+  readonly onStep?: ((step: StepNotice) => void) | undefined;
   /** Credentials, TLS and retries for all that speaks to registries. */
   readonly registry?: Partial<RegistryOptions>;
+}
+
+/** How a step went. */
+export interface StepNotice {
+  readonly site: string;
+  readonly replayed: boolean;
 }
 
 /** What all verbs stand on: one a process; dispose it to let go of the store. */
@@ -31,6 +41,8 @@ export interface Engine extends Disposable {
   readonly cache: boolean;
   readonly requireCached: boolean;
   readonly explain: boolean;
+  readonly refresh: boolean;
+  readonly onStep: ((step: StepNotice) => void) | undefined;
   readonly registry: Partial<RegistryOptions>;
 }
 
@@ -56,6 +68,8 @@ export function engineOn(store: Store, options: EngineOptions = {}): Engine {
     cache: options.cache ?? false,
     requireCached: options.requireCached ?? false,
     explain: options.explain ?? false,
+    refresh: options.refresh ?? false,
+    onStep: options.onStep,
     registry: options.registry ?? {},
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };

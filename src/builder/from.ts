@@ -7,7 +7,7 @@ import { type PullPolicy, pullImage } from '../images/pull.ts';
 import { imageConfig } from '../images/record.ts';
 import { baseName, parseReference } from '../images/reference.ts';
 import type { ImageRecord } from '../store/types.ts';
-import type { Container } from './container.ts';
+import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import type { Base, ContainerState, ImageFormat, RunDefaults } from './state.ts';
 
@@ -111,4 +111,15 @@ function create(engine: Engine, { state, name, options, imageName, layers }: Cre
     { base: options.name ?? name, unique: options.name === undefined },
   );
   return { engine, id: record.id };
+}
+
+/** A container that goes on where another one is: on its layers, with its settings. What it changed since is left out. */
+export function fork(container: Container, name: string): Container {
+  const { record, state } = read(container);
+  const { imageId, imageName, layers } = record;
+  const made = container.engine.store.containers.create(
+    { imageId, imageName, layers, state },
+    { base: name, unique: true },
+  );
+  return { engine: container.engine, id: made.id };
 }

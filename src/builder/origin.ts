@@ -1,3 +1,4 @@
+import type { Digest } from '../base/digest.ts';
 import { readMeta } from '../layers/owner.ts';
 import { type Owner, ownerFileOf, readOwners } from '../layers/owner-file.ts';
 import { isImageXattr } from '../layers/records.ts';
@@ -58,25 +59,48 @@ export interface Files {
   readonly label: string;
 }
 
+function withOwners({
+  files,
+  label,
+  trees,
+}: Omit<Files, 'owners'> & { readonly trees: readonly string[] }): Files {
+  const owners = new Map(trees.flatMap((tree) => [...readOwners(ownerFileOf(tree))]));
+  return { files, owners, label };
+}
+
+function treesOf(engine: Engine, layers: readonly Digest[]): string[] {
+  return layers.map((diffId) => engine.store.layers.path(diffId)).filter((path) => path !== null);
+}
+
+/** The files of layers, read-only. */
+export async function filesOfLayers(
+  engine: Engine,
+  layers: readonly Digest[],
+  label: string,
+): Promise<Files> {
+  const files = await openLayers(engine, layers);
+  return withOwners({ files, label, trees: treesOf(engine, layers) });
+}
+
 /** The files of a container or, when no container has the name, of an image, which is pulled if it has to be. */
 export async function openFrom(engine: Engine, name: string): Promise<Files> {
-  const { store } = engine;
-  const record = store.containers.find(name);
-  const layers = record
-    ? record.layers
-    : (await obtainImage(engine, name)).layers.map((layer) => layer.diffId);
-  const files = record
-    ? await openRootfs(findContainer(engine, record.id))
-    : await openLayers(engine, layers);
-  const trees = layers.map((diffId) => store.layers.path(diffId)).filter((path) => path !== null);
-  if (record) trees.push(store.containers.directories(record.id).upper);
-  const owners = new Map(trees.flatMap((tree) => [...readOwners(ownerFileOf(tree))]));
-  return { files, owners, label: `${record ? 'container' : 'image'} ${name}` };
+  const record = engine.store.containers.find(name);
+  if (!record) {
+    const image = await obtainImage(engine, name);
+    return filesOfLayers(engine, image.layers.map((layer) => layer.diffId), `image ${name}`);
+  }
+  const files = await openRootfs(findContainer(engine, record.id));
+  const { upper } = engine.store.containers.directories(record.id);
+  return withOwners({ files, label: `container ${name}`, trees: [...treesOf(engine, record.layers), upper] });
 }
 
 /** The files of a container or image as sources: nothing outside of it. */
 export async function imageOrigin(engine: Engine, name: string): Promise<Origin> {
-  const { files, owners, label } = await openFrom(engine, name);
+  return originOf(engine, await openFrom(engine, name));
+}
+
+/** Open files as sources; disposing of the origin closes them. */
+export function originOf(engine: Engine, { files, owners, label }: Files): Origin {
   const view = { owners: engine.store.kind.owners, side: owners };
   return {
     root: { fd: files.fd, label, start: '/', jail: true },

@@ -7,7 +7,7 @@ import { hostsText } from '../runtime/hosts.ts';
 import { resolvConf } from '../runtime/resolver.ts';
 import { parseRlimit } from '../runtime/rlimits.ts';
 import { runCommand } from '../runtime/sandbox.ts';
-import type { NamespaceMode, Resources, RunSpec } from '../runtime/spec.ts';
+import type { NamespaceMode, Resources, RunMount, RunSpec } from '../runtime/spec.ts';
 import { lookupUser } from '../runtime/users.ts';
 import { type Container, read } from './container.ts';
 import { inContainer } from './destination.ts';
@@ -16,7 +16,7 @@ import { openRootfs } from './rootfs.ts';
 import { openMounts } from './run-mounts.ts';
 import { parseSecurity } from './security.ts';
 import { containerConfig, environmentOf, type RunDefaults } from './state.ts';
-import { type Inputs, step } from './step.ts';
+import { type Inputs, type StepWords, step } from './step.ts';
 
 export interface RunOptions extends RunDefaults {
   /** On top of the image's; a null value takes a variable away. */
@@ -37,6 +37,23 @@ export interface RunOptions extends RunDefaults {
   /** Exit codes that are no failure: 0. */
   readonly validExitCodes?: readonly number[] | undefined;
   readonly addHistory?: boolean | undefined;
+  /** What else the command sees, opened for its time alone. */
+  readonly attachments?: Attachments | undefined;
+  readonly as?: StepWords | undefined;
+}
+
+/** Mounts and variables that come and go with one command; its key has `inputs` in their place. */
+export interface Attachments {
+  readonly inputs: () => Promise<Inputs> | Inputs;
+  /** What has to be closed after the command goes onto the stack. `cwd` is the command's directory. */
+  readonly open: (command: {
+    readonly cwd: string;
+    readonly stack: AsyncDisposableStack;
+  }) => Promise<{
+    readonly mounts: readonly RunMount[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly stdio?: RunSpec['stdio'];
+  }>;
 }
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -79,6 +96,7 @@ export async function run(
     createdBy: () =>
       argv[0] === '/bin/sh' && argv[1] === '-c' ? argv.join(' ') : `/bin/sh -c ${argv.join(' ')}`,
     addHistory: options.addHistory,
+    as: options.as,
     work: () => execute(job),
   });
 }
@@ -113,8 +131,8 @@ function proxies(enabled: boolean): [string, string][] {
   });
 }
 
-function inputsOf({ argv, options, env, cwd, user }: Job): Inputs {
-  const { stdio: _, env: __, addHistory: ___, cwd: ____, tty: _____, ...rest } = options;
+async function inputsOf({ argv, options, env, cwd, user }: Job): Promise<Inputs> {
+  const { stdio: _, env: __, addHistory: ___, cwd: ____, tty: _____, attachments, as: ______, ...rest } = options;
   return [
     ['operation', 'RUN'],
     ['command', JSON.stringify(argv)],
@@ -122,6 +140,7 @@ function inputsOf({ argv, options, env, cwd, user }: Job): Inputs {
     ['working directory', cwd],
     ...[...env].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [`env ${name}`, value] as const),
     ['options', JSON.stringify(rest)],
+    ...((await attachments?.inputs()) ?? []),
   ];
 }
 
@@ -174,7 +193,13 @@ async function execute(job: Job): Promise<number> {
     cwd: options.cwd ?? process.cwd(),
     user,
   });
-  const env = new Map([...proxies(options.httpProxy ?? true), ...job.env]);
+  await using stack = new AsyncDisposableStack();
+  const attached = await options.attachments?.open({ cwd, stack });
+  const env = new Map([
+    ...proxies(options.httpProxy ?? true),
+    ...job.env,
+    ...Object.entries(attached?.env ?? {}),
+  ]);
   if (!env.get('HOME')) env.set('HOME', user.home);
   if (options.tty && !env.has('TERM')) env.set('TERM', process.env['TERM'] ?? 'xterm');
   const network = parseNetwork(options.network);
@@ -200,7 +225,7 @@ async function execute(job: Job): Promise<number> {
       groups: extraGroups(user.groups, options.groupAdd ?? []),
       hostname,
       ...(job.domainname && { domainname: job.domainname }),
-      mounts: mounts.mounts,
+      mounts: [...mounts.mounts, ...(attached?.mounts ?? [])],
       files: {
         ...(!options.noHosts && { hosts: hostsText(hosts) }),
         ...(network.kind !== 'none' && { resolvConf: resolvConf(dns, network.kind !== 'host') }),
@@ -219,7 +244,7 @@ async function execute(job: Job): Promise<number> {
       uts: namespace(options.uts, 'uts'),
       cgroup: namespace(options.cgroupns, 'cgroup'),
       tty: options.tty ?? false,
-      stdio: options.stdio ?? ['inherit', 'inherit', 'inherit'],
+      stdio: attached?.stdio ?? options.stdio ?? ['inherit', 'inherit', 'inherit'],
       ...(ownersLog !== undefined && { ownersLog }),
       ...(engine.signal && { signal: engine.signal }),
     });

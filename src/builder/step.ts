@@ -15,6 +15,13 @@ const CACHE_FORMAT = 'bld step 1';
 /** Inputs of a step in the order in which they are compared when a miss is explained. */
 export type Inputs = readonly (readonly [name: string, value: string])[];
 
+/** What a step is called where a Dockerfile has it: in place of the verb's own words. */
+export interface StepWords {
+  readonly site: string;
+  readonly createdBy: string;
+  readonly comment: string;
+}
+
 export interface Step<Result> {
   /** What records of the same step have in common: `copy /app`. */
   readonly site: string;
@@ -24,6 +31,8 @@ export interface Step<Result> {
   readonly createdBy: (result: Result) => string;
   /** An entry in the image's history even without the cache. */
   readonly addHistory?: boolean | undefined;
+  /** Its words; with them the history gets an entry also when no file changed. */
+  readonly as?: StepWords | undefined;
   /** Does the work in the container's files; the result must survive JSON. */
   readonly work: () => Promise<Result>;
 }
@@ -34,12 +43,11 @@ export interface Step<Result> {
  */
 export async function step<Result>(container: Container, details: Step<Result>): Promise<Result> {
   return exclusively(container, async () => {
-    if (container.engine.cache) return cachedStep(container, details);
+    const { cache, onStep } = container.engine;
+    if (cache) return cachedStep(container, details);
     const result = await details.work();
-    if (details.addHistory) {
-      const entry = { created: now(), created_by: details.createdBy(result) };
-      await changeState(container, (state) => ({ ...state, image: appendHistory(state.image, entry) }));
-    }
+    if (details.addHistory || details.as) await addEntry(container, entryOf(details, result));
+    onStep?.({ site: siteOf(details), replayed: false });
     return result;
   });
 }
@@ -50,43 +58,65 @@ interface Recorded<Result> {
   readonly entry: History;
 }
 
+function siteOf({ site, as }: Pick<Step<unknown>, 'site' | 'as'>): string {
+  return as?.site ?? site;
+}
+
+function entryOf<Result>({ as, createdBy }: Step<Result>, result: Result, created = now()): History {
+  return { created, created_by: as?.createdBy ?? createdBy(result), ...(as && { comment: as.comment }) };
+}
+
+async function addEntry(container: Container, entry: History): Promise<void> {
+  await changeState(container, (state) => ({ ...state, image: appendHistory(state.image, entry) }));
+}
+
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
-  const { store, requireCached } = container.engine;
+  const { store, requireCached, refresh, onStep } = container.engine;
+  const site = siteOf(details);
   await freeze(container, { created: now(), created_by: 'files changed outside of steps' });
   const inputs = await details.inputs();
   const { record } = read(container);
   const key = digestOf(JSON.stringify([CACHE_FORMAT, record.layers, inputs]));
-  const known = store.steps.get(key);
-  if (known && replay(container, known)) {
-    log.info(`cached: ${details.site}`);
+  const known = refresh ? null : store.steps.get(key);
+  if (known && replay(container, known, details)) {
+    log.info(`cached: ${site}`);
+    onStep?.({ site, replayed: true });
     return (known.result as Recorded<Result>).value;
   }
-  const why = () => explainMiss(store.steps.latest(details.site), inputs);
+  const why = () => explainMiss(store.steps.latest(site), inputs);
   if (requireCached) {
-    throw new BldError('E_CACHE_MISS', `not in the cache: ${details.site}: ${why()}`, {
+    throw new BldError('E_CACHE_MISS', `not in the cache: ${site}: ${why()}`, {
       hint: 'build without --require-cached once',
     });
   }
-  if (container.engine.explain) log.warn(`cache miss: ${details.site}: ${why()}`);
+  if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
   const result = await details.work();
-  const entry: History = { created: now(), created_by: details.createdBy(result) };
+  const entry = entryOf(details, result);
   const diffId = await freeze(container, entry);
+  if (diffId === null && details.as) await addEntry(container, entry);
   const recorded: Recorded<Result> = { value: result, entry };
-  store.steps.put({ key, diffId, result: recorded, inputs, site: details.site });
+  store.steps.put({ key, diffId, result: recorded, inputs, site });
+  onStep?.({ site, replayed: false });
   return result;
 }
 
-/** Puts the recorded step on top of the container; false when its layer is gone. */
-function replay(container: Container, known: StepRecord): boolean {
+/** Puts the recorded step on top of the container; false when its layer is gone. The entry keeps its date. */
+function replay<Result>(container: Container, known: StepRecord, details: Step<Result>): boolean {
   const { store } = container.engine;
   return store.transaction(() => {
     const { diffId } = known;
-    if (diffId === null) return true;
-    if (!store.layers.path(diffId) && store.layers.blobs(diffId).length === 0) return false;
+    const { value, entry: recorded } = known.result as Recorded<Result>;
+    const entry = entryOf(details, value, recorded.created);
     const { record, state } = read(container);
+    if (diffId === null) {
+      const image = appendHistory(state.image, entry);
+      if (details.as) store.containers.update(container.id, { state: { ...state, image } });
+      return true;
+    }
+    if (!store.layers.path(diffId) && store.layers.blobs(diffId).length === 0) return false;
     store.containers.update(container.id, {
       layers: [...record.layers, diffId],
-      state: withLayer(state, diffId, (known.result as Recorded<unknown>).entry),
+      state: withLayer(state, diffId, entry),
     });
     return true;
   });

@@ -7,7 +7,6 @@ function errorLine({ stderr }: Output): string {
 }
 
 describe('words that bld does not know', () => {
-  using bench = new Bench('root');
   test.each([
     [['nosuch'], 'Error: unknown command "nosuch" for "bld"'],
     [['imges'], 'Error: unknown command "imges" for "bld"'],
@@ -33,12 +32,14 @@ describe('words that bld does not know', () => {
       'Error: --storage-driver is not supported: bld chooses overlay or file trees by itself, see bld info',
     ],
   ])('%j', (words, line) => {
+    using bench = new Bench('root');
     const result = bench.try(words);
     expect(result).toMatchObject({ code: 125, stdout: '' });
     expect(errorLine(result)).toBe(line);
   });
 
   test('the next best word is told', () => {
+    using bench = new Bench('root');
     expect(bench.try(['imges']).stderr).toContain('hint: did you mean images?');
     expect(bench.try(['images', '--dijests']).stderr).toContain('hint: did you mean --digests?');
   });

@@ -1,8 +1,14 @@
+import { existsSync } from 'node:fs';
 import { BldError } from '../../base/errors.ts';
 import { log } from '../../base/log.ts';
 import { readAll } from '../../base/streams.ts';
 import { verifyLogin } from '../../registry/client.ts';
-import { findCredentials, storeCredentials } from '../../registry/credentials.ts';
+import {
+  type FoundLogin,
+  findCredentials,
+  type StorePlaces,
+  storeCredentials,
+} from '../../registry/credentials.ts';
 import { authPlaces } from '../auth-places.ts';
 import { text } from '../output.ts';
 import { ask } from '../prompt.ts';
@@ -24,10 +30,17 @@ async function passwordFrom(options: Options): Promise<string | undefined> {
   return bytes.toString().replace(/\r?\n$/, '');
 }
 
+/** The login that is kept; a file that is still to be written keeps none. */
+async function keptLogin(host: string, places: StorePlaces): Promise<FoundLogin | null> {
+  const authFile = places.compatAuthFile ?? places.authFile;
+  if (authFile !== undefined && !existsSync(authFile)) return null;
+  return findCredentials(host, '', { ...places, authFile });
+}
+
 export const handle: Handler<typeof spec.flags> = async (context, options, [registry = '']) => {
   const places = authPlaces(options, context.env);
   const [host = ''] = registry.replace(/^https?:\/\//, '').split('/');
-  const known = await findCredentials(host, '', places);
+  const known = await keptLogin(host, places);
   if (options.getLogin) {
     if (!known) throw new BldError('E_AUTH', `not logged into ${registry}`);
     return text(`${known.username ?? '<token>'}\n`);
