@@ -42,9 +42,11 @@ export function read(container: Container): Snapshot {
 }
 
 /** The container's right of use: one writer at a time, whoever waits says for whom. */
-export async function exclusively<T>(container: Container, work: () => Promise<T>): Promise<T> {
-  using _ = await container.engine.store.leases.hold(`container:${container.id}`, 'exclusive', (pid) => {
-    log.info(`waiting for process ${pid}, which works on container ${container.id.slice(0, 12)}`);
+export async function exclusively<T>({ engine, id }: Container, work: () => Promise<T>): Promise<T> {
+  const { store, signal } = engine;
+  using _ = await store.leases.hold(`container:${id}`, 'exclusive', {
+    onWait: (pid) => log.warn(`waiting for process ${pid}, which works on container ${id.slice(0, 12)}`),
+    signal,
   });
   return await work();
 }

@@ -1,6 +1,6 @@
 import type { Digest } from '../base/digest.ts';
 import { readMeta } from '../layers/owner.ts';
-import { type Owner, ownerFileOf, readOwners } from '../layers/owner-file.ts';
+import { joinedOwners, type Owners, ownerFileOf, readOwners } from '../layers/owner-file.ts';
 import { isImageXattr } from '../layers/records.ts';
 import type { Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
@@ -55,7 +55,7 @@ export function hostOrigin({
 
 export interface Files {
   readonly files: Rootfs;
-  readonly owners: ReadonlyMap<number, Owner>;
+  readonly owners: Owners;
   readonly label: string;
 }
 
@@ -64,7 +64,7 @@ function withOwners({
   label,
   trees,
 }: Omit<Files, 'owners'> & { readonly trees: readonly string[] }): Files {
-  const owners = new Map(trees.flatMap((tree) => [...readOwners(ownerFileOf(tree))]));
+  const owners = joinedOwners(trees.map((tree) => readOwners(ownerFileOf(tree))));
   return { files, owners, label };
 }
 
@@ -87,7 +87,11 @@ export async function openFrom(engine: Engine, name: string): Promise<Files> {
   const record = engine.store.containers.find(name);
   if (!record) {
     const image = await obtainImage(engine, name);
-    return filesOfLayers(engine, image.layers.map((layer) => layer.diffId), `image ${name}`);
+    return filesOfLayers(
+      engine,
+      image.layers.map((layer) => layer.diffId),
+      `image ${name}`,
+    );
   }
   const files = await openRootfs(findContainer(engine, record.id));
   const { upper } = engine.store.containers.directories(record.id);

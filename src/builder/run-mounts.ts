@@ -127,7 +127,7 @@ async function cacheMount(
   mount: Extract<Mount, { type: 'cache' }>,
   stack: AsyncDisposableStack,
 ): Promise<Extract<RunMount, { kind: 'bind' }>> {
-  const { store } = engine;
+  const { store, signal } = engine;
   let name = createHash('sha256').update(mount.id).digest('hex');
   if (mount.sharing === 'private') {
     for (let copy = 1; ; copy++) {
@@ -139,7 +139,8 @@ async function cacheMount(
       name = createHash('sha256').update(`${mount.id}\0${copy}`).digest('hex');
     }
   } else {
-    stack.use(await store.leases.hold(`cache:${name}`, mount.sharing === 'locked' ? 'exclusive' : 'shared'));
+    const how = mount.sharing === 'locked' ? 'exclusive' : 'shared';
+    stack.use(await store.leases.hold(`cache:${name}`, how, { signal }));
   }
   const directory = join(store.root, 'cache-mounts', name);
   if (!existsSync(directory)) {

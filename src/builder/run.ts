@@ -46,10 +46,7 @@ export interface RunOptions extends RunDefaults {
 export interface Attachments {
   readonly inputs: () => Promise<Inputs> | Inputs;
   /** What has to be closed after the command goes onto the stack. `cwd` is the command's directory. */
-  readonly open: (command: {
-    readonly cwd: string;
-    readonly stack: AsyncDisposableStack;
-  }) => Promise<{
+  readonly open: (command: { readonly cwd: string; readonly stack: AsyncDisposableStack }) => Promise<{
     readonly mounts: readonly RunMount[];
     readonly env: Readonly<Record<string, string>>;
     readonly stdio?: RunSpec['stdio'];
@@ -132,7 +129,16 @@ function proxies(enabled: boolean): [string, string][] {
 }
 
 async function inputsOf({ argv, options, env, cwd, user }: Job): Promise<Inputs> {
-  const { stdio: _, env: __, addHistory: ___, cwd: ____, tty: _____, attachments, as: ______, ...rest } = options;
+  const {
+    stdio: _,
+    env: __,
+    addHistory: ___,
+    cwd: ____,
+    tty: _____,
+    attachments,
+    as: ______,
+    ...rest
+  } = options;
   return [
     ['operation', 'RUN'],
     ['command', JSON.stringify(argv)],

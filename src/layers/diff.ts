@@ -117,7 +117,7 @@ export function* changes(stack: readonly string[], options: ChangesOptions): Gen
         log.debug(`${shownPath(path)}: sockets are not part of a layer`);
         continue;
       }
-      const at: Location = { dir: top.fd, name };
+      const at: Location = { dir: top.fd, name, path };
       yield { kind: 'entry', path, meta: readMeta(at, stat, top.view), at, inode: inodeOf(stat) };
       if (stat.type !== 'dir') continue;
       const merged = merge(having, name, options.kind.xattrs);

@@ -2,7 +2,7 @@ import { isErrno } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { type Stat, sys } from '../native/sys.ts';
 import type { StoreKind } from '../store/types.ts';
-import { appendOwners, type Owner, ownerLine } from './owner-file.ts';
+import { appendOwners, type Owners, ownerIn, ownerLine } from './owner-file.ts';
 import {
   DEVICE,
   isImageXattr,
@@ -20,7 +20,7 @@ import type { Location, Meta } from './types.ts';
 /** How a tree keeps what its file system cannot: from the store's kind, with the tree's side file already read. */
 export interface OwnerView {
   readonly owners: StoreKind['owners'];
-  readonly side: ReadonlyMap<number, Owner>;
+  readonly side: Owners;
 }
 
 /** An object as the image sees it; `stat` is its lstat. */
@@ -46,7 +46,7 @@ export function readMeta(at: Location, stat: Stat, { owners, side }: OwnerView):
     xattrs.set(shown, value);
   }
   const real = owners === 'xattr' ? { uid: 0, gid: 0 } : stat;
-  const { uid, gid } = records.owner ?? side.get(stat.ino) ?? real;
+  const { uid, gid } = records.owner ?? ownerIn(side, stat, at.path) ?? real;
   return {
     type: records.device?.type ?? stat.type,
     mode: records.mode ?? stat.mode,

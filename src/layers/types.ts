@@ -23,6 +23,8 @@ export interface Meta {
 export interface Location {
   readonly dir: Fd;
   readonly name: Buffer;
+  /** Below the tree's root, where that is known. */
+  readonly path?: Buffer;
 }
 
 /** An object to be in the layer; `path` as bytes without a leading `/`, empty for the root. */

@@ -10,6 +10,7 @@ import { freezeUpper } from './frozen.ts';
 import { layout } from './layout.ts';
 import { checkContainerName, onlyOne, prefixRange } from './names.ts';
 import { makePins } from './pins.ts';
+import { releaseContainer } from './release.ts';
 import { removeTree } from './trees.ts';
 import type { ContainerRecord, Containers, LayerStore } from './types.ts';
 import { makeUpper, putUpperBack, takeUpper } from './uppers.ts';
@@ -96,6 +97,7 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
       presence.id();
       const drop = () => {
         byId(id);
+        releaseContainer(db, id);
         db.run('DELETE FROM containers WHERE id = ?', id);
       };
       withBallast(root, () => db.transaction(drop));

@@ -8,6 +8,7 @@ import { dropName, moveNames, readImage, readImages, writeImage, writeLayers } f
 import { makeIndexes } from './indexes.ts';
 import { checkImageName, onlyOne, prefixRange } from './names.ts';
 import type { Records } from './records.ts';
+import { releaseImage } from './release.ts';
 import type { ImageRecord, Images, LayerRef, LayerStore } from './types.ts';
 
 export interface ImageParts {
@@ -173,6 +174,7 @@ export function makeImages(context: Context, { files, layers: trees, records }: 
           ...[`image:${id}`, self],
         );
         if (user) throw new BldError('E_IN_USE', `image is in use by process ${user.pid}`);
+        releaseImage(db, id);
         db.run('DELETE FROM images WHERE id = ?', id);
         records.refresh([id]);
       };

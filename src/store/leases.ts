@@ -65,7 +65,7 @@ export function makeLeases({ root, db, presence, readOnly }: Context): Leases {
       return Symbol.dispose in outcome ? outcome : null;
     },
 
-    async hold(key, how, onWait) {
+    async hold(key, how, { onWait, signal } = {}) {
       const tell = onWait ?? ((pid) => log.warn(`waiting for process ${pid}, which holds ${key}`));
       const started = performance.now();
       let told = false;
@@ -77,6 +77,7 @@ export function makeLeases({ root, db, presence, readOnly }: Context): Leases {
           told = true;
           tell(rival.pid);
         }
+        signal?.throwIfAborted();
         await sleep(pause);
       }
     },

@@ -212,13 +212,20 @@ export interface Containers {
   takeUpper(id: string): { readonly directory: string; putBack(): void };
 }
 
+export interface HoldOptions {
+  /** In place of the message. */
+  readonly onWait?: (pid: number) => void;
+  /** Ends the waiting with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The store itself takes `blob:` and `layer:` keys exclusively: who holds one and calls `ingest` or `ensure` waits for himself. */
 export interface Leases {
   /**
    * Holds `key` (`container:<id>`, `layer:<diffId>`, `image:<id>`, `blob:<digest>`) until released or the process ends by
    * any means (the kernel drops its flock). Exclusive ones wait; after 2 s a message names the pid that is waited for.
    */
-  hold(key: string, how: 'shared' | 'exclusive', onWait?: (pid: number) => void): Promise<Disposable>;
+  hold(key: string, how: 'shared' | 'exclusive', options?: HoldOptions): Promise<Disposable>;
   tryHold(key: string, how: 'shared' | 'exclusive'): Disposable | null;
 }
 
@@ -280,7 +287,8 @@ export interface Store extends Disposable {
   barrier(): void;
   /**
    * Removes what no image, container, step or live process needs and what killed processes left. Never blocks others
-   * for long. Unreferenced things younger than `grace` ms (10 minutes) stay: a pull may be tried again.
+   * for long. Unreferenced things younger than `grace` ms (10 minutes) stay, for a pull may be tried again; not those of
+   * an image or container that was removed.
    */
   collect(options?: { readonly grace?: number }): Collected;
   /** Hashes every blob and looks for whatever a record needs. With `repair`, what stays is whole. */

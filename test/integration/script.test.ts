@@ -61,6 +61,21 @@ describe.each(PEOPLE)('as %s', (person) => {
     expect(bench.run('containers', '-q')).toBe('');
   });
 
+  test('chown -R reaches symlinks that a layer below has', () => {
+    using bench = new Bench(person);
+    const container = bench.run('from', inject('base'));
+    bench.run('run', container, 'sh', '-c', 'mkdir /app && echo x >/app/file && ln -s file /app/link');
+    bench.run('commit', '--rm', container, 'below');
+    const above = bench.run('from', 'below');
+    bench.run('run', above, 'chown', '-Rh', '1000:1001', '/app');
+    const layout = join(bench.directory, 'out');
+    bench.run('commit', above, `oci:${layout}:app`);
+    const entries = topLayer(layout);
+    expect(entries).toContainEqual(expect.stringMatching(/^l\S+ 1000\/1001 0 .* app\/link -> file$/));
+    expect(entries).toContainEqual(expect.stringMatching(/^-\S+ 1000\/1001 2 .* app\/file$/));
+    expect(entries).toContainEqual(expect.stringMatching(/^d\S+ 1000\/1001 0 .* app\/$/));
+  });
+
   test('a failing command gives its exit code, and the container goes on', () => {
     using bench = new Bench(person);
     const container = bench.run('from', '--name', 'c', inject('base'));

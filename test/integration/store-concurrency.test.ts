@@ -51,7 +51,7 @@ describe('many processes, one store', () => {
     using store = open();
     expect(store.leases.tryHold('container:x', 'shared')).toBeNull();
     const told = Promise.withResolvers<number>();
-    const lease = store.leases.hold('container:x', 'exclusive', told.resolve);
+    const lease = store.leases.hold('container:x', 'exclusive', { onWait: told.resolve });
     expect(await told.promise).toBe(child.pid);
     child.kill('SIGKILL');
     await ended;

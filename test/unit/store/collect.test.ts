@@ -51,6 +51,23 @@ describe('collect', () => {
     }
   });
 
+  test('what somebody removed has no grace, what another one needs stays', async () => {
+    const temp = tempStore();
+    const id = await fill(temp);
+    using store = temp.open();
+    const blob = await store.blobs.put(Buffer.from('used'));
+    store[Symbol.dispose]();
+    using other = temp.open();
+    const twin = await other.images.add(imageOf('b', { layers: [{ diffId: digest('used'), blob }] }));
+    other.containers.remove(other.containers.find('c')?.id ?? '');
+    other.images.remove(id);
+    other[Symbol.dispose]();
+    using third = temp.open();
+    expect(third.collect()).toMatchObject({ blobs: 1, layers: 1 }); // a configuration, the container's layer
+    third.images.remove(twin.id);
+    expect(third.collect()).toMatchObject({ blobs: 2, layers: 1 });
+  });
+
   test('a live process keeps what it made or found', async () => {
     const temp = tempStore();
     const maker = temp.open();
