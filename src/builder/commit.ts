@@ -1,26 +1,20 @@
-import type { Descriptor } from '../base/descriptor.ts';
 import { type Digest, digestOf } from '../base/digest.ts';
 import { createdOf, encodeConfig } from '../images/config.ts';
 import { type Location, parseLocation } from '../images/location.ts';
-import { type LayerCompression, layerType } from '../images/media-types.ts';
-import { appendHistory, appendLayer, changeConfig, changeSettings, stampConfig } from '../images/mutate.ts';
+import type { LayerCompression } from '../images/media-types.ts';
+import { changeConfig, changeSettings, stampConfig } from '../images/mutate.ts';
 import { pushImage } from '../images/push.ts';
 import { newImageName } from '../images/reference.ts';
 import type { ContainerConfig, History, ImageConfig } from '../images/types.ts';
-import { changes } from '../layers/diff.ts';
-import { fileSink, writeLayer } from '../layers/layer.ts';
-import { type PackOptions, packLayer } from '../layers/pack.ts';
-import { visibleStack } from '../layers/root.ts';
-import type { Change } from '../layers/types.ts';
-import type { ImageRecord, LayerRef } from '../store/types.ts';
+import type { PackOptions } from '../layers/pack.ts';
+import type { ImageRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type ConfigChange, configured } from './config.ts';
 import { type Container, exclusively, read } from './container.ts';
-import { containerChanges, freeze, isUnchanged } from './freeze.ts';
+import type { Engine } from './engine.ts';
+import { layered, type NewLayers, sealed, squashed } from './image-layers.ts';
 import { applyInstructions } from './instructions.ts';
-import { pacedChunks } from './pace.ts';
 import { remove } from './remove.ts';
-import { layerPaths, shownAt } from './rootfs.ts';
 import type { ContainerState, ImageFormat } from './state.ts';
 
 export interface CommitOptions {
@@ -76,11 +70,42 @@ export async function commit(
   const names = name === undefined || outside ? [] : [newImageName(name)];
   const image = await exclusively(container, () => addImage(container, names, options, outside !== null));
   const manifest = outside && (await publish(container, image, outside, options));
+  if (outside) dropPassing(container.engine, image);
   if (options.rm) await remove(container);
   return { id: image.id, names, manifest };
 }
 
-/** Writes the image to its destination; what only served that goes again. */
+/** Where an image goes to: names of the store, and places outside of it. */
+export interface Destinations {
+  readonly names: readonly string[];
+  readonly outside: readonly Location[];
+}
+
+/**
+ * Makes an image of a container whose changes are frozen, with its own history: what a Dockerfile's steps have made.
+ * `created` is the image's date, RFC 3339.
+ */
+export async function commitSealed(
+  container: Container,
+  { names, outside }: Destinations,
+  options: CommitOptions & { readonly created: string },
+): Promise<Committed> {
+  const { created } = options;
+  const passing = names.length === 0 && outside.length > 0;
+  const image = await exclusively(container, async () => {
+    const entry: History = { created, created_by: 'all layers in one', comment: 'buildkit.dockerfile.v0' };
+    const made = options.squash
+      ? await squashed(container, entry, packOptions(options))
+      : await sealed(container, packOptions(options));
+    return storeImage(container, made, { names, options, passing, created });
+  });
+  let manifest: Digest | null = null;
+  for (const location of outside) manifest = await publish(container, image, location, options);
+  if (passing) dropPassing(container.engine, image);
+  return { id: image.id, names, manifest };
+}
+
+/** Writes the image to its destination; the manifest's digest. */
 async function publish(
   { engine }: Container,
   image: ImageRecord,
@@ -95,14 +120,13 @@ async function publish(
     registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
     onProgress: engine.progress,
   });
-  const record = engine.store.images.get(image.id);
-  if (record?.intermediate && record.names.length === 0) engine.store.images.remove(image.id);
   return digest;
 }
 
-interface NewLayers {
-  readonly image: ImageConfig;
-  readonly layers: readonly LayerRef[];
+/** An image that was only made to be published goes again. */
+function dropPassing({ store }: Engine, { id }: ImageRecord): void {
+  const record = store.images.get(id);
+  if (record?.intermediate && record.names.length === 0) store.images.remove(id);
 }
 
 async function addImage(
@@ -111,7 +135,6 @@ async function addImage(
   options: CommitOptions,
   passing: boolean,
 ): Promise<ImageRecord> {
-  const { store } = container.engine;
   const seconds = options.timestamp ?? options.sourceDateEpoch;
   const before = read(container).state;
   const created = now(seconds);
@@ -124,9 +147,28 @@ async function addImage(
   const made = options.squash
     ? await squashed(container, entry, packOptions(options))
     : await layered(container, entry, packOptions(options));
+  return storeImage(container, made, { names, options, passing, created });
+}
+
+interface Storing {
+  readonly names: readonly string[];
+  readonly options: CommitOptions;
+  /** It only serves a destination outside of the store. */
+  readonly passing: boolean;
+  /** Of the image, where the options do not tell. */
+  readonly created: string;
+}
+
+/** Adds the image with these layers to the store: settings, dates and annotations as the options have them. */
+async function storeImage(
+  container: Container,
+  made: NewLayers,
+  { names, options, passing, created }: Storing,
+): Promise<ImageRecord> {
+  const { store } = container.engine;
   const { state } = read(container);
   const changed = changedImage(made.image, state, options);
-  const image = finished(changed, state, options);
+  const image = finished(changeConfig(changed, { created }), state, options);
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
   const existing = store.images.get(digestOf(config));
@@ -163,10 +205,7 @@ function finished(image: ImageConfig, { base }: ContainerState, options: CommitO
   const config = identity === undefined ? image : changeSettings(image, { Labels: labels });
   const seconds = options.timestamp ?? options.sourceDateEpoch;
   const own = options.squash ? 0 : base.history;
-  const dated =
-    seconds === undefined
-      ? changeConfig(config, { created: now() })
-      : stampConfig(config, new Date(seconds * 1000), own);
+  const dated = seconds === undefined ? config : stampConfig(config, new Date(seconds * 1000), own);
   return options.omitHistory ? { ...dated, history: [] } : dated;
 }
 
@@ -185,69 +224,4 @@ function annotationsOf(
   };
   for (const key of options.unsetAnnotations ?? []) delete all[key];
   return all;
-}
-
-/** The base's layers with the bytes that are known for them, then the container's own. */
-function knownLayers(container: Container, diffIds: readonly Digest[]): LayerRef[] {
-  const { store } = container.engine;
-  const { base } = read(container).state;
-  const known = base.id === null ? [] : (store.images.get(base.id)?.layers ?? []);
-  return diffIds.map((diffId, index) => {
-    const size = store.layers.size(diffId);
-    const layer = known[index]?.diffId === diffId ? known[index] : { diffId };
-    return size === null ? layer : { ...layer, size };
-  });
-}
-
-/** The container's layers, with what changed since the last as one more. */
-async function layered(container: Container, entry: History, pack: PackOptions): Promise<NewLayers> {
-  const movable = shownAt(container) === null && pack.timestamp === undefined;
-  const frozen = movable ? await freeze(container, entry) : null;
-  const { record, state } = read(container);
-  const layers = knownLayers(container, record.layers);
-  if (frozen !== null) return { image: state.image, layers };
-  // an image of no layers at all is refused by many
-  if (isUnchanged(container) && layers.length > 0)
-    return { image: appendHistory(state.image, entry), layers };
-  const packed = await packedLayer(container, containerChanges(container), pack);
-  return { image: appendLayer(state.image, packed.diffId, entry), layers: [...layers, packed] };
-}
-
-/** All files in one layer; the history of the base goes with its layers. */
-async function squashed(container: Container, entry: History, pack: PackOptions): Promise<NewLayers> {
-  const { engine, id } = container;
-  const { record, state } = read(container);
-  const lower = await layerPaths(engine, record.layers);
-  const { upper } = engine.store.containers.directories(id);
-  const stack = visibleStack([upper, ...lower.reverse()], engine.store.kind);
-  const layer = await packedLayer(
-    container,
-    changes(stack, { kind: engine.store.kind, flatten: true }),
-    pack,
-  );
-  const bare: ImageConfig = { ...state.image, rootfs: { type: 'layers', diff_ids: [] }, history: [] };
-  return { image: appendLayer(bare, layer.diffId, entry), layers: [layer] };
-}
-
-/** Packs changes into a compressed blob of the store: where no directory can become the layer. */
-async function packedLayer(
-  container: Container,
-  tree: Iterable<Change>,
-  pack: PackOptions,
-): Promise<LayerRef> {
-  const { store, signal } = container.engine;
-  const staged = store.blobs.stage();
-  try {
-    const tar = pacedChunks(packLayer(tree, pack), signal);
-    const bytes = await writeLayer(tar, { compression: 'gzip', sink: fileSink(staged.fd) });
-    staged.publish(bytes.digest, bytes.size);
-    const mediaType = layerType({ format: 'oci', compression: 'gzip', foreign: false });
-    if (mediaType === undefined) throw new Error('internal: no media type for gzip');
-    const blob: Descriptor = { mediaType, digest: bytes.digest, size: bytes.size };
-    store.layers.addBlob(bytes.diffId, blob);
-    return { diffId: bytes.diffId, blob, size: bytes.tarSize };
-  } catch (error) {
-    staged.discard();
-    throw error;
-  }
 }

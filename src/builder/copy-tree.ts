@@ -46,6 +46,11 @@ export class TreeCopy {
     this.#links.clear(); // its files may take the places of those before
   }
 
+  /** Hashes where the next objects go. */
+  mark(path: Buffer): void {
+    this.#hasher.update(Buffer.concat([Buffer.from('\0at\0'), path, Buffer.from('\n')]));
+  }
+
   /** Hashes a file's bytes alone: an archive, which something else unpacks. */
   *bytes(fd: Fd, stat: Stat, path: Buffer): Generator<void> {
     const from = { dir: fd, name: SELF, stat, path, bare: false };

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { BldError, explain } from '../base/errors.ts';
+import type { IgnoreMatcher } from '../dockerfile/ignore.ts';
 import { ownerWriter } from '../layers/owner.ts';
 import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
@@ -9,7 +10,7 @@ import { type Container, read } from './container.ts';
 import type { Target } from './copy-target.ts';
 import { type Rules, TreeCopy } from './copy-tree.ts';
 import { ensureDirectory, inContainer, kindAt } from './destination.ts';
-import { type Download, download, isUrl } from './download.ts';
+import { type Download, download, isUrl, type NewFile, writtenFile } from './download.ts';
 import type { Engine } from './engine.ts';
 import { type Filter, filterOf } from './ignore.ts';
 import { hostOrigin, imageOrigin, type Origin } from './origin.ts';
@@ -18,7 +19,7 @@ import { paced } from './pace.ts';
 import { openRootfs, type Rootfs } from './rootfs.ts';
 import { closeSources, openSources, type Source } from './sources.ts';
 import { containerConfig } from './state.ts';
-import { type Inputs, step } from './step.ts';
+import { type Inputs, type StepWords, step } from './step.ts';
 
 export interface CopyOptions {
   /** A container or an image whose files are the sources. */
@@ -47,6 +48,15 @@ export interface CopyOptions {
   /** The mtime of all that is copied, seconds since 1970. */
   readonly timestamp?: number | undefined;
   readonly addHistory?: boolean | undefined;
+  /** Opens where the sources are, in place of `from` and `contextDir`. */
+  readonly origin?: (() => Promise<Origin> | Origin) | undefined;
+  /** An ignore file, already read, in place of `ignoreFile`. */
+  readonly ignore?: IgnoreMatcher | undefined;
+  /** Files whose content is given here: root's, mode 0644. */
+  readonly files?: readonly NewFile[] | undefined;
+  /** For `add`: unpack archives, downloaded ones too, or none; local ones alone when absent. */
+  readonly unpack?: boolean | undefined;
+  readonly as?: StepWords | undefined;
 }
 
 /** Copies files, directories and downloads into the container; gives the digest of what was copied. */
@@ -56,7 +66,7 @@ export async function copy(
   destination?: string,
   options: CopyOptions = {},
 ): Promise<Digest> {
-  return place(container, { verb: 'COPY', sources, destination, options, unpack: false });
+  return place(container, { verb: 'COPY', sources, destination, options, unpack: 'none' });
 }
 
 /** As `copy`, and unpacks local archives (tar; gzip, bzip2, xz, zstd) into the destination. */
@@ -66,7 +76,8 @@ export async function add(
   destination?: string,
   options: CopyOptions = {},
 ): Promise<Digest> {
-  return place(container, { verb: 'ADD', sources, destination, options, unpack: true });
+  const unpack = options.unpack === undefined ? 'local' : options.unpack ? 'all' : 'none';
+  return place(container, { verb: 'ADD', sources, destination, options, unpack });
 }
 
 interface Request {
@@ -74,20 +85,21 @@ interface Request {
   readonly sources: readonly string[];
   readonly destination: string | undefined;
   readonly options: CopyOptions;
-  readonly unpack: boolean;
+  readonly unpack: 'none' | 'local' | 'all';
 }
 
 async function place(container: Container, request: Request): Promise<Digest> {
   const { sources, options, verb } = request;
-  if (sources.length === 0) throw new BldError('E_USAGE', 'src must be specified');
+  if (sources.length === 0 && !options.files?.length) throw new BldError('E_USAGE', 'src must be specified');
   const config = containerConfig(read(container).state);
   const path = inContainer(request.destination ?? '.', config.WorkingDir);
   const destination = /(?:^|\/)\.?$/.test(request.destination ?? '.') && path !== '/' ? `${path}/` : path;
-  using origin =
-    options.from === undefined ? hostOrigin(options) : await imageOrigin(container.engine, options.from);
+  using origin = await originOfCopy(container.engine, options);
   const filter = filterOf(options);
-  const downloads = await fetchAll(container.engine, sources, options);
-  const job = { container, request, destination, origin, filter, downloads };
+  using stack = new DisposableStack();
+  const downloads = await fetchAll(container.engine, request, stack);
+  const written = (options.files ?? []).map((file) => stack.use(writtenFile(container.engine, file)));
+  const job = { container, request, destination, origin, filter, downloads, written };
   const counted = (write: boolean) =>
     work(job, write).catch((error: unknown) => {
       throw explain(error, `copying from ${origin.root.label}`);
@@ -104,6 +116,7 @@ async function place(container: Container, request: Request): Promise<Digest> {
       return `/bin/sh -c #(nop) ${verb} ${kind}:${digest.slice(7)} in ${destination} `;
     },
     addHistory: options.addHistory,
+    as: options.as,
     work: async () => {
       const copied = await counted(true);
       if (sure !== undefined && copied !== sure) {
@@ -123,31 +136,38 @@ interface Job {
   readonly origin: Origin;
   readonly filter: Filter;
   readonly downloads: ReadonlyMap<string, Download>;
+  readonly written: readonly Download[];
+}
+
+async function originOfCopy(engine: Engine, options: CopyOptions): Promise<Origin> {
+  if (options.origin) return options.origin();
+  return options.from === undefined ? hostOrigin(options) : imageOrigin(engine, options.from);
 }
 
 function inputsOf({ request, destination }: Job, content: Digest): Inputs {
-  const { verb, options } = request;
+  const { verb, options, unpack } = request;
   return [
     ['operation', verb],
     ['destination', destination],
     ['chown', options.chown ?? ''],
     ['chmod', options.chmod ?? ''],
     ['timestamp', String(options.timestamp ?? '')],
+    ['unpack', unpack],
     ['content', content],
   ];
 }
 
 async function fetchAll(
   engine: Engine,
-  sources: readonly string[],
-  { checksum }: CopyOptions,
+  { sources, options: { checksum } }: Request,
+  stack: DisposableStack,
 ): Promise<ReadonlyMap<string, Download>> {
   const urls = sources.filter(isUrl);
   if (checksum !== undefined && (urls.length !== 1 || sources.length !== 1)) {
     throw new BldError('E_USAGE', '--checksum needs exactly one source, and that a URL');
   }
   const found = new Map<string, Download>();
-  for (const url of urls) found.set(url, await download(engine, url, checksum));
+  for (const url of urls) found.set(url, stack.use(await download(engine, url, checksum)));
   return found;
 }
 
@@ -209,8 +229,8 @@ class Pass {
 
   async all(sources: readonly Source[]): Promise<void> {
     const { job, rootfs } = this.#parts;
-    const { destination, downloads, request } = job;
-    const many = sources.length + downloads.size > 1;
+    const { destination, downloads, request, written } = job;
+    const many = sources.length + downloads.size + written.length > 1;
     const into =
       many ||
       destination.endsWith('/') ||
@@ -218,13 +238,15 @@ class Pass {
       request.options.parents;
     for (const source of sources) await this.#source(source, into === true);
     for (const item of downloads.values()) await this.#download(item, into === true);
+    for (const item of written) await this.#whole(item, into === true);
   }
 
   async #source(source: Source, into: boolean): Promise<void> {
-    const { job, rootfs } = this.#parts;
+    const { job } = this.#parts;
     const { destination, request, filter } = job;
     const keep = request.options.parents ? parentsOf(source) : '';
     const base = keep ? posix.join(destination, keep) : destination;
+    if (keep) this.#copy.mark(Buffer.from(base));
     const wanted = filter.below(source.path);
     if (source.stat.type === 'dir') {
       const target = posix.join(base, request.options.parents ? source.name.toString() : '');
@@ -233,26 +255,36 @@ class Pass {
       return;
     }
     if (!filter.wants(source.path)) throw ignored(source, job);
-    if (request.unpack && source.stat.type === 'file' && (await isArchive(source))) {
-      await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(base)));
-      const { store } = job.container.engine;
-      const ownerFile = ownerFileOf(store.containers.directories(job.container.id).upper);
-      const { owner, write } = this.#parts;
-      const { signal } = job.container.engine;
-      const target = { rootfs: rootfs.fd, destination: base, owner, kind: store.kind, ownerFile, signal };
-      if (write) await unpackSource(source, target);
+    if (request.unpack !== 'none' && source.stat.type === 'file' && (await isArchive(source))) {
+      await this.#archive(source, base);
       return;
     }
     const path = into ? posix.join(base, '/') : base;
     await this.#object(source.fd, path, source.name);
   }
 
+  async #archive(source: Source, destination: string): Promise<void> {
+    const { job, rootfs, owner, write } = this.#parts;
+    const { store, signal } = job.container.engine;
+    await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(destination)));
+    const ownerFile = ownerFileOf(store.containers.directories(job.container.id).upper);
+    const target = { rootfs: rootfs.fd, destination, owner, kind: store.kind, ownerFile, signal };
+    if (write) await unpackSource(source, target);
+  }
+
   async #download(item: Download, into: boolean): Promise<void> {
-    await this.#object(
-      item.fd,
-      into ? posix.join(this.#parts.job.destination, '/') : this.#parts.job.destination,
-      item.name,
-    );
+    const { destination, request } = this.#parts.job;
+    const stat = sys().stat(item.fd, Buffer.alloc(0));
+    if (!stat) throw new Error('internal: a download has no file');
+    const text = item.name.toString();
+    const source = { fd: item.fd, stat, name: item.name, path: text, text };
+    if (request.unpack === 'all' && (await isArchive(source))) await this.#archive(source, destination);
+    else await this.#whole(item, into);
+  }
+
+  async #whole(item: Download, into: boolean): Promise<void> {
+    const { destination } = this.#parts.job;
+    await this.#object(item.fd, into ? posix.join(destination, '/') : destination, item.name);
   }
 
   /** One object at `path`, or in it under its own name when it ends with a slash. */

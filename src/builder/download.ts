@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, unlinkSync, utimesSync, writeSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, Hasher } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
@@ -58,6 +58,27 @@ export async function download(engine: Engine, source: string, checksum?: Digest
     const modified = Date.parse(answer.header('last-modified') ?? '');
     if (!Number.isNaN(modified)) utimesSync(path, modified / 1000, modified / 1000);
     return { fd, name, [Symbol.dispose]: () => closeSync(fd) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  } finally {
+    unlinkSync(path);
+  }
+}
+
+/** A source whose text is given. */
+export interface NewFile {
+  readonly name: string;
+  readonly content: string;
+}
+
+/** As a download: a scratch file without a name, mode 0644. */
+export function writtenFile(engine: Engine, { name, content }: NewFile): Download {
+  const path = join(engine.store.scratch(), randomBytes(8).toString('hex'));
+  const fd = openSync(path, 'wx+', 0o644);
+  try {
+    writeFileSync(fd, content);
+    return { fd, name: Buffer.from(name), [Symbol.dispose]: () => closeSync(fd) };
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -21,10 +21,12 @@ const text = (path: string | Buffer) =>
 /** The filter of a copy: patterns of the file and of `--exclude`, both from the context's root on. */
 export function filterOf(options: {
   readonly ignoreFile?: string | undefined;
+  /** In place of the file: what it says. */
+  readonly ignore?: IgnoreMatcher | undefined;
   readonly exclude?: readonly string[] | undefined;
 }): Filter {
-  const { ignoreFile, exclude = [] } = options;
-  const matchers: IgnoreMatcher[] = [];
+  const { ignoreFile, ignore, exclude = [] } = options;
+  const matchers: IgnoreMatcher[] = ignore ? [ignore] : [];
   if (ignoreFile !== undefined) matchers.push(parseIgnoreFile(readIgnore(ignoreFile), ignoreFile));
   if (exclude.length > 0) matchers.push(patterns(exclude));
   return matchers.length === 0 ? all : filter(matchers, ignoreFile);

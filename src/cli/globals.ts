@@ -25,7 +25,10 @@ export const globalFlags = {
   }),
   debug: bool('same as --log-level debug', { hidden: true }),
   'registries-conf': text('registries.conf to read', { value: 'PATH', unsupported: NO_REGISTRIES }),
-  'registries-conf-dir': text('directory of registries.conf.d', { value: 'PATH', unsupported: NO_REGISTRIES }),
+  'registries-conf-dir': text('directory of registries.conf.d', {
+    value: 'PATH',
+    unsupported: NO_REGISTRIES,
+  }),
   'short-name-alias-conf': text('file of short name aliases', { value: 'PATH', unsupported: NO_REGISTRIES }),
   'storage-driver': value(
     'how layers are stored: bld knows overlay',

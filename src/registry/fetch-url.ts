@@ -31,7 +31,10 @@ class Hop {
 
   admit(reach: Reach, shown: string): void {
     if (this.#from !== undefined && !mayReach(this.#from, reach)) {
-      throw new BldError('E_UNSUPPORTED', `a redirect to ${shown} is not followed: it leads to a nearer network`);
+      throw new BldError(
+        'E_UNSUPPORTED',
+        `a redirect to ${shown} is not followed: it leads to a nearer network`,
+      );
     }
     this.own = wider(this.own, reach);
   }
@@ -41,7 +44,10 @@ class Hop {
 function nextHop(from: URL, location: string | null): URL {
   const to = new URL(location ?? '', from);
   if (to.protocol !== 'https:' && to.protocol !== from.protocol) {
-    throw new BldError('E_UNSUPPORTED', `${redactUrl(from)} redirects to ${redactUrl(to)}, which is not allowed`);
+    throw new BldError(
+      'E_UNSUPPORTED',
+      `${redactUrl(from)} redirects to ${redactUrl(to)}, which is not allowed`,
+    );
   }
   return to;
 }
