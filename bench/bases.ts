@@ -1,5 +1,5 @@
 import { busyboxTree, debianTree } from './base-trees.ts';
-import { discard, type Lab } from './lab.ts';
+import type { Lab } from './lab.ts';
 import { runShell } from './shell.ts';
 import type { Peer } from './types.ts';
 
@@ -31,7 +31,7 @@ export async function pushTiny(lab: Lab, bld: Peer, registry: string): Promise<s
   const tree = lab.directory('tree');
   busyboxTree(tree);
   await pushTree(lab, bld, { tree, image });
-  discard(tree);
+  lab.retire('tree');
   return image;
 }
 
@@ -44,6 +44,6 @@ export async function pushDebian(
   const image = `${registry}/base/debian:1`;
   const spare = lab.directory('tree');
   await pushTree(lab, bld, { tree: debianTree(rootfs, spare), image });
-  discard(spare);
+  lab.retire('tree');
   return image;
 }

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { discard, type Lab } from './lab.ts';
+import type { Lab } from './lab.ts';
 import { runShell } from './shell.ts';
 import type { Job, Peer, Places, Row, Workload } from './types.ts';
 
@@ -27,7 +26,7 @@ async function take(
   const { job, peer, tag, times } = turn;
   await peer.empty();
   const folder = `out-${peer.person?.name ?? 'root'}`;
-  discard(join(lab.path, folder));
+  lab.retire(folder);
   const env = {
     ...peer.env,
     ...{ REGISTRY: places.registry, TINY: places.tiny, DEBIAN: places.debian ?? '', CONTEXT: places.context },

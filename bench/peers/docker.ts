@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Lab } from '../lab.ts';
-import { startService, waitFor } from '../registry.ts';
+import { type Service, startService, waitFor } from '../registry.ts';
 import { runShell } from '../shell.ts';
 import type { Peer } from '../types.ts';
 
@@ -11,51 +11,63 @@ export interface DockerPlace {
   readonly folder: string;
 }
 
-const EMPTY = `
-images=$($TOOL images -aq)
-[ -z "$images" ] || $TOOL rmi -f $images
-$TOOL builder prune -af`;
+const succeeds = (work: Promise<unknown>): Promise<boolean> =>
+  work.then(
+    () => true,
+    () => false,
+  );
 
-/** A Docker daemon of its own, with all its data in the lab, and the client that came with it. Dispose it to end it. */
-export async function dockerPeer(lab: Lab, place: DockerPlace): Promise<Peer & AsyncDisposable> {
-  const { prefix, folder } = place;
-  const store = lab.directory(folder);
-  const socket = `unix://${join(store, 'socket')}`;
+/** A daemon that keeps all its data in `store`, once it answers the client. */
+async function startDaemon(prefix: string, store: string, answers: () => Promise<boolean>): Promise<Service> {
   const flags = [
-    ...['--host', socket],
+    ...['--host', `unix://${join(store, 'socket')}`],
     ...['--data-root', join(store, 'data'), '--exec-root', join(store, 'exec')],
     ...['--pidfile', join(store, 'pid')],
     ...['--bridge=none', '--iptables=false', '--ip6tables=false'],
   ];
-  const words = prefix.split(' ').filter((word) => word !== '');
-  const service = startService([...words, 'dockerd', ...flags], join(store, 'log'));
-  const tool = `${prefix} /usr/bin/docker`.trim();
-  const env = { TOOL: tool, DOCKER_HOST: socket, DOCKER_BUILDKIT: '1' };
-  const ask = (script: string) => runShell(lab, script, { env });
+  const program = [...prefix.split(' ').filter((word) => word !== ''), 'dockerd'];
+  const service = startService([...program, ...flags], join(store, 'log'));
   try {
-    await waitFor(`dockerd${prefix && ` (${prefix})`}`, async () =>
-      ask('$TOOL version').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await waitFor(`${prefix} dockerd`.trim(), answers);
+    return service;
+  } catch (error) {
+    await service[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * A Docker daemon of its own with the client that came with it. An empty store is a new daemon. Dispose it to end the
+ * daemon.
+ */
+export async function dockerPeer(lab: Lab, { prefix, folder }: DockerPlace): Promise<Peer & AsyncDisposable> {
+  const store = lab.directory(folder);
+  const env = {
+    TOOL: `${prefix} /usr/bin/docker`.trim(),
+    DOCKER_HOST: `unix://${join(store, 'socket')}`,
+    DOCKER_BUILDKIT: '1',
+  };
+  const ask = (script: string) => runShell(lab, script, { env });
+  const start = () => startDaemon(prefix, store, () => succeeds(ask('$TOOL version')));
+  let service = await start();
+  try {
     const { stdout } = await ask("$TOOL version --format '{{.Server.Version}}'");
-    const buildx = await ask('$TOOL buildx version').then(
-      () => true,
-      () => false,
-    );
+    const hasBuildx = await succeeds(ask('$TOOL buildx version'));
     return {
       name: `docker ${stdout.split('+')[0]}`,
       family: 'docker',
       store: join(store, 'data'),
       env: {
         ...env,
-        BUILD: `build -q --no-cache --network host`,
+        BUILD: 'build -q --no-cache --network host',
         // without a place to go, a build costs what its steps cost
-        NOWHERE: buildx ? '--output type=cacheonly' : '',
+        NOWHERE: hasBuildx ? '--output type=cacheonly' : '',
       },
       async empty() {
-        await ask(EMPTY);
+        await service[Symbol.asyncDispose]();
+        lab.retire(folder);
+        lab.directory(folder);
+        service = await start();
       },
       [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
     };

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { discard, type Lab } from '../lab.ts';
+import type { Lab } from '../lab.ts';
 import type { Family, Peer, Person } from '../types.ts';
 
 export interface StoreTool {
@@ -25,7 +25,7 @@ export function storeTool(lab: Lab, tool: StoreTool): Peer {
     ...(person && { person }),
     env: { TOOL: `${command} ${places}`, RUN: tool.run },
     async empty() {
-      discard(store);
+      lab.retire(folder);
       lab.directory(folder, person);
     },
   };

@@ -79,6 +79,9 @@ export async function run(
   given: RunOptions = {},
 ): Promise<number> {
   if (argv.length === 0) throw new BldError('E_USAGE', 'command must be specified');
+  if (given.isolation === 'none') {
+    throw new BldError('E_USAGE', 'with --isolation none no command is run');
+  }
   const { state } = read(container);
   const options = merged(state.run, given);
   const config = containerConfig(state);
@@ -234,7 +237,8 @@ async function execute(job: Job): Promise<number> {
       mounts: [...mounts.mounts, ...(attached?.mounts ?? [])],
       files: {
         ...(!options.noHosts && { hosts: hostsText(hosts) }),
-        ...(network.kind !== 'none' && { resolvConf: resolvConf(dns, network.kind !== 'host') }),
+        ...(network.kind !== 'none' &&
+          !options.dns?.includes('none') && { resolvConf: resolvConf(dns, network.kind !== 'host') }),
         ...(!options.noHostname && { hostname: `${hostname}\n` }),
       },
       capabilities: parseCapabilities(options.capAdd ?? [], options.capDrop ?? []),

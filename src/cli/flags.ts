@@ -180,7 +180,7 @@ export const usernsFlags = {
 
 export const isolationFlags = {
   isolation: value(
-    'how RUNs are isolated: default, oci, rootless, chroot or none',
+    'accepted: oci, rootless and chroot all mean the sandbox of bld; none forbids RUNs',
     readChoice('default', 'native', 'oci', 'rootless', 'chroot', 'none'),
     { value: 'KIND', env: ['BLD_ISOLATION', 'BUILDAH_ISOLATION'] },
   ),

@@ -1,5 +1,5 @@
 import { BldError } from '../base/errors.ts';
-import { suggestion } from './suggestion.ts';
+import { nearest } from '../base/suggest.ts';
 
 /** linux/capability.h, in the order of their numbers. */
 export const CAPABILITIES = `
@@ -21,7 +21,7 @@ export const DEFAULT_CAPABILITIES: readonly string[] = `
 function parseName(text: string): string {
   const name = text.trim().toUpperCase().replace(/^CAP_/, '');
   if (name === 'ALL' || CAPABILITIES.includes(name)) return name;
-  const near = suggestion(name, CAPABILITIES);
+  const near = nearest(name, CAPABILITIES);
   throw new BldError('E_USAGE', `unknown capability ${JSON.stringify(text)}`, {
     ...(near && { hint: `did you mean CAP_${near}?` }),
   });

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { BldError, isErrno } from '../base/errors.ts';
+import { nearest } from '../base/suggest.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import type { Failure } from './failure.ts';
-import { suggestion } from './suggestion.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const HEAD = 64 * 1024;
@@ -83,7 +83,7 @@ function* programs(root: Fd, path: string): Generator<string> {
 
 function missing(root: Fd, name: string, env: readonly string[]): BldError {
   const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH;
-  const near = suggestion(name, programs(root, path));
+  const near = nearest(name, programs(root, path));
   return failed(
     `${JSON.stringify(name)} is not in the container's PATH (${path})`,
     near ? `did you mean ${near}?` : 'install the package that has it first, or write its whole path',

@@ -1,6 +1,6 @@
 import { BldError } from '../base/errors.ts';
+import { nearest } from '../base/suggest.ts';
 import type { Rlimit } from './spec.ts';
-import { suggestion } from './suggestion.ts';
 
 /** RLIMIT_*, the same numbers on the processors that we know. */
 const RESOURCES: Readonly<Record<string, number>> = {
@@ -28,7 +28,7 @@ const INFINITY = 0xffff_ffff_ffff_ffffn;
 export function rlimitNumber(name: string): number {
   const number = Object.hasOwn(RESOURCES, name) ? RESOURCES[name] : undefined;
   if (number !== undefined) return number;
-  const near = suggestion(name, Object.keys(RESOURCES));
+  const near = nearest(name, Object.keys(RESOURCES));
   throw new BldError('E_USAGE', `unknown limit ${JSON.stringify(name)}`, {
     hint: near ? `did you mean ${near}?` : `one of ${Object.keys(RESOURCES).join(', ')}`,
   });

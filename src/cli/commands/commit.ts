@@ -47,7 +47,10 @@ export const spec = defineCommand({
     cw: text('make a confidential workload', { value: 'OPTIONS', unsupported: 'bld makes plain images' }),
     format: formatFlag,
     iidfile: text("file for the image's id, which is not printed then", { value: 'PATH' }),
-    manifest: text('manifest list that the image is added to', { value: 'NAME' }),
+    manifest: text('manifest list that the image is added to', {
+      unsupported: 'push the images by platform, then make the list with another tool',
+      value: 'NAME',
+    }),
     'metadata-file': text('file for a description of the image (JSON)', { value: 'PATH' }),
     quiet: quiet('show no progress'),
     rm: bool('remove the container afterwards', { aliases: ['purge'] }),

@@ -39,12 +39,19 @@ export const spec = defineCommand({
     mount: list('mount as RUN --mount has it: type=bind|cache|secret|tmpfs,...', { value: 'MOUNT' }),
     'no-hostname': bool('leave /etc/hostname of the container alone'),
     'no-hosts': bool('leave /etc/hosts of the container alone'),
-    'no-pivot': bool('use chroot instead of pivot_root', { env: ['BUILDAH_NOPIVOT'] }),
-    runtime: text('OCI runtime to use with --isolation oci', {
+    'no-pivot': bool('not needed: bld runs commands itself', {
+      ignored: true,
+      env: ['BUILDAH_NOPIVOT'],
+    }),
+    runtime: text('not needed: bld runs commands itself', {
+      ignored: true,
       value: 'PATH',
       env: ['BLD_RUNTIME', 'BUILDAH_RUNTIME'],
     }),
-    'runtime-flag': csv('flag for the OCI runtime', { value: 'FLAG' }),
+    'runtime-flag': csv('not needed: bld runs commands itself', {
+      ignored: true,
+      value: 'FLAG',
+    }),
     terminal: bool('give the command a terminal', { short: 't', aliases: ['tty'] }),
     user: text('user to run as', { value: 'USER[:GROUP]' }),
     'valid-exit-codes': csv('exit codes that count as success', { value: 'CODES' }, readInteger),

@@ -15,7 +15,7 @@ import { failureError } from '../../../src/runtime/failure.ts';
 import { hostsText } from '../../../src/runtime/hosts.ts';
 import { resolvConf } from '../../../src/runtime/resolver.ts';
 import { parseRlimit, rlimitNumber, rlimitValue } from '../../../src/runtime/rlimits.ts';
-import { suggestion } from '../../../src/runtime/suggestion.ts';
+import { nearest } from '../../../src/base/suggest.ts';
 import { Wire } from '../../../src/runtime/wire.ts';
 
 const fails = (code: string, hint?: string) =>
@@ -178,7 +178,7 @@ describe('suggestions', () => {
     ['x', undefined],
     ['entirely', undefined],
   ])('%s', (word, wanted) => {
-    expect(suggestion(word, ['sleep', 'chmod', 'ls', 'y'])).toBe(wanted);
+    expect(nearest(word, ['sleep', 'chmod', 'ls', 'y'])).toBe(wanted);
   });
 });
 
