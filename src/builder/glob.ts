@@ -66,7 +66,7 @@ function isDirectory(root: Fd, path: string): boolean {
 
 /**
  * The paths below `root` that match, sorted, as latin1 text of their bytes (so that names which are not UTF-8
- * survive). Wildcards never cross a slash, but `**` as a whole component stands for any depth. Never leaves `root`.
+ * survive). The pattern has no `..`. Wildcards never cross a slash, but `**` as a whole component stands for any depth. Never leaves `root`.
  */
 export function glob(root: Fd, pattern: string): string[] {
   const parts = Buffer.from(pattern, 'utf8')
@@ -83,7 +83,7 @@ export function glob(root: Fd, pattern: string): string[] {
         next.push(base, ...descendants(root, base));
       } else if (!hasWildcard(part)) {
         const path = join(part);
-        if (part === '..' || last ? exists(root, path) : isDirectory(root, path)) next.push(path);
+        if (last ? exists(root, path) : isDirectory(root, path)) next.push(path);
       } else if (isDirectory(root, base)) {
         const expression = componentPattern(part);
         for (const name of names(root, base)) if (expression.test(name)) next.push(join(name));

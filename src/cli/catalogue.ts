@@ -25,6 +25,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     () => import('./commands/add.ts'),
     () => import('./commands/add-handler.ts'),
   ),
+  build: entry(
+    () => import('./commands/build.ts'),
+    () => import('./commands/build-handler.ts'),
+  ),
   commit: entry(
     () => import('./commands/commit.ts'),
     () => import('./commands/commit-handler.ts'),

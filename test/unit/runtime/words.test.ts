@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { nearest } from '../../../src/base/suggest.ts';
 import {
   CAPABILITIES,
   capabilityMask,
@@ -15,7 +16,6 @@ import { failureError } from '../../../src/runtime/failure.ts';
 import { hostsText } from '../../../src/runtime/hosts.ts';
 import { resolvConf } from '../../../src/runtime/resolver.ts';
 import { parseRlimit, rlimitNumber, rlimitValue } from '../../../src/runtime/rlimits.ts';
-import { nearest } from '../../../src/base/suggest.ts';
 import { Wire } from '../../../src/runtime/wire.ts';
 
 const fails = (code: string, hint?: string) =>

@@ -1,0 +1,35 @@
+import { parseDigest } from '../../base/digest.ts';
+import { BldError } from '../../base/errors.ts';
+import type { CopyStep } from '../../dockerfile/evaluate.ts';
+import { add, copy } from '../copy.ts';
+import { isUrl } from '../download.ts';
+import { sourceOf } from './sources.ts';
+import type { StepPlace } from './stage.ts';
+
+/** COPY and ADD by the verbs of the same names. */
+export async function copyStep({ job, stage, container, words }: StepPlace, step: CopyStep): Promise<void> {
+  for (const source of step.sources) if (step.kind === 'add') refuseGit(source);
+  const source = await sourceOf(job, stage, step.from);
+  const verb = step.kind === 'add' ? add : copy;
+  await verb(container, step.sources, step.destination, {
+    origin: source.open,
+    ignore: source.ignore,
+    exclude: step.exclude,
+    chown: step.chown,
+    chmod: step.chmod,
+    parents: step.parents,
+    checksum: step.checksum === undefined ? undefined : parseDigest(step.checksum),
+    unpack: step.unpack,
+    files: step.files,
+    as: words,
+  });
+}
+
+function refuseGit(source: string): void {
+  const isGit =
+    /^(?:git@|git:\/\/|ssh:\/\/)/.test(source) || (isUrl(source) && /\.git(?:[#?].*)?$/.test(source));
+  if (!isGit) return;
+  throw new BldError('E_UNSUPPORTED', `ADD from a git repository is not provided: ${source}`, {
+    hint: 'clone it into the context, or give it as --build-context NAME=DIRECTORY and COPY --from=NAME',
+  });
+}

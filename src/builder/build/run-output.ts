@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { type Fd, sys } from '../../native/sys.ts';
+import type { Store } from '../../store/types.ts';
+
+const KEPT_LINES = 50;
+const KEPT_BYTES = 64 * 1024;
+
+/** The end of what a command wrote: at most its last 50 lines. */
+export class OutputTail {
+  #text = Buffer.alloc(0);
+
+  add(chunk: Buffer): void {
+    const whole = Buffer.concat([this.#text, chunk]);
+    this.#text = Buffer.from(whole.subarray(Math.max(0, whole.length - KEPT_BYTES)));
+  }
+
+  text(): string {
+    return this.#text.toString('utf8').trimEnd().split('\n').slice(-KEPT_LINES).join('\n');
+  }
+}
+
+/** A pipe for a command's outputs: `fd` is the end to write to. Dispose it after the command: all has been read then. */
+export interface OutputPipe extends AsyncDisposable {
+  readonly fd: Fd;
+}
+
+export function openOutput(store: Store, onChunk: (chunk: Buffer) => void): OutputPipe {
+  const path = join(store.scratch(), `output-${randomBytes(8).toString('hex')}`);
+  const directory = sys().openRoot(dirname(path));
+  try {
+    sys().mknod(directory, Buffer.from(basename(path)), 'fifo', 0o600, 0, 0);
+  } finally {
+    sys().close(directory);
+  }
+  const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openSync(path, constants.O_WRONLY);
+  unlinkSync(path);
+  const socket = new Socket({ fd: reading, readable: true, writable: false });
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.on('data', onChunk);
+  socket.on('error', () => socket.destroy());
+  return {
+    fd,
+    async [Symbol.asyncDispose]() {
+      closeSync(fd);
+      await ended;
+    },
+  };
+}

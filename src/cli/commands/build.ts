@@ -1,0 +1,116 @@
+import { bool, csv, integer, list, text, value } from '../flag.ts';
+import {
+  compressionFlags,
+  decryptionFlags,
+  formatFlag,
+  platformFlags,
+  pullFlags,
+  quiet,
+  registryFlags,
+  runDefaultFlags,
+  sbomFlags,
+  signingFlags,
+  timeFlags,
+} from '../flags.ts';
+import { defineCommand } from '../spec.ts';
+import { readAtLeast, readChoice } from '../values.ts';
+
+const NO_REMOTE_CACHE = 'steps are kept in the store alone';
+const NO_TTL = 'a step is the same or it is not, however old it is';
+
+const sourceFlags = {
+  file: csv('Dockerfile, or - for standard input', { value: 'PATH', short: 'f' }),
+  target: text('stage to build (default the last)', { value: 'STAGE' }),
+  'build-arg': list('value of an ARG: NAME=VALUE, or NAME to pass a variable on', { value: 'ARG' }),
+  'build-arg-file': list('file of NAME=VALUE lines', { value: 'PATH' }),
+  'build-context': list('directory or image in place of a stage or image: NAME=VALUE', { value: 'CONTEXT' }),
+  ignorefile: text('file of patterns to leave out of the context', { value: 'PATH' }),
+  from: text('image in place of that of the first FROM', {
+    value: 'IMAGE',
+    unsupported: 'name it in the Dockerfile by an ARG',
+  }),
+  'skip-unused-stages': bool('leave out stages that the target does not need', {
+    fallback: true,
+    unsupported: 'only what the target needs is built',
+  }),
+  'cpp-flag': list('flag for the C preprocessor', {
+    value: 'FLAG',
+    unsupported: 'Dockerfiles are not run through cpp',
+  }),
+  stdin: bool('RUNs read standard input', { unsupported: 'RUNs read nothing' }),
+};
+
+const outputFlags = {
+  tag: list('name of the image, or a destination that push knows', { value: 'NAME', short: 't' }),
+  iidfile: text("file for the image's id, which is not printed then", { value: 'PATH' }),
+  'iidfile-raw': text("file for the image's id without its algorithm", {
+    value: 'PATH',
+    aliases: ['raw-iidfile'],
+  }),
+  'metadata-file': text('file for a description of the image (JSON)', { value: 'PATH' }),
+  label: list('label of the image: NAME=VALUE', { value: 'LABEL' }),
+  unsetlabel: csv('remove a label of the base image', { value: 'NAME' }),
+  annotation: list('annotation of the manifest: NAME=VALUE', { value: 'ANNOTATION' }),
+  unsetannotation: csv('remove an annotation', { value: 'NAME' }),
+  env: list('variable of the image: NAME=VALUE', { value: 'VARIABLE' }),
+  unsetenv: csv('remove a variable of the image', { value: 'NAME' }),
+  format: { ...formatFlag, short: undefined },
+  squash: bool('make one layer of all, the base included'),
+  logfile: text('file for what the build says', { value: 'PATH' }),
+  quiet: quiet('print the id alone'),
+};
+
+export const spec = defineCommand({
+  name: 'build',
+  aliases: ['bud', 'build-using-dockerfile'],
+  group: 'Containers',
+  summary: 'Build an image from a Dockerfile',
+  description:
+    'Builds an image by the steps of a Dockerfile, with the files of a context directory. Steps that were done before, with the same files and settings, are taken from the store. Prints the steps, what they say, and at the end the id of the image.',
+  usage: '[flags] [CONTEXT]',
+  examples: [
+    'bld build -t registry.example.com/team/app:1.0 .',
+    'bld build -f Dockerfile.test --target test ~/src/app',
+  ],
+  flags: {
+    ...registryFlags,
+    ...compressionFlags,
+    ...decryptionFlags,
+    ...timeFlags,
+    ...sbomFlags,
+    ...signingFlags,
+    ...pullFlags,
+    ...platformFlags,
+    ...runDefaultFlags,
+    ...sourceFlags,
+    ...outputFlags,
+    allow: csv(
+      'what RUNs may ask for: security.insecure',
+      { value: 'ENTITLEMENT' },
+      readChoice('security.insecure', 'network.host'),
+    ),
+    layers: bool('one layer a step', { fallback: true, env: ['BLD_LAYERS', 'BUILDAH_LAYERS'] }),
+    'no-cache': bool('do all steps anew'),
+    'require-cached': bool('fail when a step is not in the cache', { env: ['BLD_REQUIRE_CACHED'] }),
+    explain: bool('say for a step that is not in the cache what differs from the last time', {
+      env: ['BLD_EXPLAIN'],
+    }),
+    'cache-from': list('repository to take steps from', {
+      value: 'REPOSITORY',
+      unsupported: NO_REMOTE_CACHE,
+    }),
+    'cache-to': list('repository to keep steps in', { value: 'REPOSITORY', unsupported: NO_REMOTE_CACHE }),
+    'cache-ttl': text('how old a step may be', { value: 'DURATION', unsupported: NO_TTL }),
+    jobs: value('stages that are built at once', readAtLeast(0), { value: 'N', fallback: 1 }),
+    secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
+    ssh: list('agent for RUN --mount=type=ssh: default, or ID=SOCKET', { value: 'AGENT' }),
+    'keep-failed': bool('leave the working containers of a build that failed'),
+    rm: bool('working containers go after the build', { fallback: true, hidden: true, ignored: true }),
+    'force-rm': bool('working containers go after a failed build too', { hidden: true, ignored: true }),
+    compress: bool('layers are always compressed on their way out', { hidden: true, ignored: true }),
+    'disable-content-trust': bool('not for this kind of signature', { hidden: true, ignored: true }),
+    'inherit-labels': bool('keep the labels of the base image', { fallback: true }),
+    loglevel: integer('amount of log', { hidden: true, ignored: true }),
+  },
+  args: { max: 1, after: 'strict' },
+});
