@@ -8,13 +8,15 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { build, transform } from 'esbuild';
 
 const ROOT = import.meta.dirname;
-const OUT = process.env.BLD_DIST ?? join(ROOT, 'dist');
+const DIST = join(ROOT, 'dist');
+/** Takes the place of dist/ when it is whole, so that a bld that runs meanwhile sees the one or the other. */
+const OUT = `${DIST}.${process.pid}`;
 const NODE = join(ROOT, 'node_modules/node/bin/node');
 
 /**
@@ -199,12 +201,18 @@ function warm(files, programChunk) {
   const script = `${loader(files)}(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});
 const env={...process.env,BLD_LOG_LEVEL:"error"},interrupts=watchInterrupts(()=>{});
 for(const{file,lines}of ${JSON.stringify(plan)}){for(const argv of lines)await run({argv,env,interrupts});
-fs.writeFileSync(__dirname+"/"+file+".code",scripts[file].createCachedData())}})()`;
+if(scripts[file])fs.writeFileSync(__dirname+"/"+file+".code",scripts[file].createCachedData())}})()`;
   const file = join(OUT, 'warm.js');
   writeFileSync(file, script);
   const { NODE_OPTIONS: _, ...env } = process.env;
   try {
-    execFileSync(existsSync(NODE) ? NODE : process.execPath, [file], { stdio: 'ignore', env });
+    execFileSync(existsSync(NODE) ? NODE : process.execPath, [file], {
+      stdio: 'ignore',
+      env,
+      timeout: 60_000,
+    });
+  } catch (error) {
+    console.warn(`bld will start a little slower: ${error.message}`);
   } finally {
     rmSync(file);
     rmSync(scratch, { recursive: true, force: true });
@@ -225,6 +233,11 @@ async function library() {
   await build({ ...common, entryPoints: ['src/index.ts'], outfile: join(OUT, 'index.mjs') });
 }
 
-rmSync(OUT, { recursive: true, force: true });
-mkdirSync(OUT, { recursive: true });
-await Promise.all([program(), library()]);
+mkdirSync(OUT);
+try {
+  await Promise.all([program(), library()]);
+  if (existsSync(DIST)) renameSync(DIST, `${OUT}.old`);
+  renameSync(OUT, DIST);
+} finally {
+  for (const path of [OUT, `${OUT}.old`]) rmSync(path, { recursive: true, force: true });
+}

@@ -101,12 +101,19 @@ int read_file_at(int dir, const char *name, struct bytes *into, struct err *err)
 }
 
 static int fill_file(int fd, const char *name, const struct new_file *file, struct err *err) {
+  struct stat st;
   if (write_all(fd, file->data, file->len)) return fail(err, "write '" SHOWN "'", name);
-  if (file->uid != (uid_t)-1 || file->gid != (gid_t)-1) {
+  /* Mostly the file is born right: a look costs less than changes that the file system has to note. */
+  if (fstat(fd, &st)) return fail(err, "fstat '" SHOWN "'", name);
+  bool other_uid = file->uid != (uid_t)-1 && file->uid != st.st_uid;
+  bool other_gid = file->gid != (gid_t)-1 && file->gid != st.st_gid;
+  if (other_uid || other_gid) {
     if (fchown(fd, file->uid, file->gid)) return fail(err, "fchown '" SHOWN "'", name);
   }
   /* After the owner: a change of owner clears setuid and setgid. */
-  if (fchmod(fd, file->mode)) return fail(err, "fchmod '" SHOWN "'", name);
+  if (other_uid || other_gid || (st.st_mode & 07777) != file->mode) {
+    if (fchmod(fd, file->mode)) return fail(err, "fchmod '" SHOWN "'", name);
+  }
   if (file->has_mtime) {
     struct timespec times[2];
     fill_times(times, file->mtime);
@@ -116,7 +123,8 @@ static int fill_file(int fd, const char *name, const struct new_file *file, stru
 }
 
 int create_file_at(int dir, const char *name, const struct new_file *file, struct err *err) {
-  cleanup_fd int fd = RETRY(openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  cleanup_fd int fd =
+      RETRY(openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, file->mode & 0777));
   if (fd < 0) return fail(err, "openat '" SHOWN "'", name);
   if (fill_file(fd, name, file, err) == 0) return 0;
   unlinkat(dir, name, 0);

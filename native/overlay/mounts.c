@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "fsops.h"
 #include "mounts.h"
 
 #include <fcntl.h>
@@ -78,6 +79,17 @@ static int open_directory(const char *path, struct err *err) {
   return fd < 0 ? fail(err, "open '" SHOWN "'", path) : fd;
 }
 
+/*
+ * Mounts are `volatile`: the kernel syncs nothing, neither for fsync inside nor when the mount ends (which would flush
+ * the whole file system below, at each RUN). What has to last is synced by the store, once. The kernel leaves a mark
+ * that forbids another such mount, meant for machines that lost power; the store judges that by itself.
+ */
+static int forget_volatile(int work, struct err *err) {
+  cleanup_fd int inner = RETRY(openat(work, "work", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (inner < 0) return errno == ENOENT ? 0 : fail(err, "openat 'work'");
+  return remove_tree(inner, "incompat", err);
+}
+
 static int open_directories(const struct overlay *overlay, struct directories *dirs, struct err *err) {
   dirs->lower = calloc(overlay->lowers + 1, sizeof *dirs->lower); /* one more for add_empty */
   if (!dirs->lower) return fail(err, "open overlay");
@@ -90,7 +102,7 @@ static int open_directories(const struct overlay *overlay, struct directories *d
   dirs->upper = open_directory(overlay->upper, err);
   if (dirs->upper < 0) return -1;
   dirs->work = open_directory(overlay->work, err);
-  return dirs->work < 0 ? -1 : 0;
+  return dirs->work < 0 ? -1 : forget_volatile(dirs->work, err);
 }
 
 /* An overlay without upper wants two lower directories: an empty one below the only one. In a private namespace. */
@@ -128,6 +140,8 @@ static int mount_by_context(const struct overlay *overlay, const struct director
   if (dirs->upper >= 0) {
     if (set_directory(context, "upperdir", dirs->upper, err)) return -1;
     if (set_directory(context, "workdir", dirs->work, err)) return -1;
+    if (kernel_fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0))
+      return fail_context(context, "fsconfig overlay volatile", err);
   }
   for (size_t i = 0; i < OPTIONS; i++)
     if (kernel_fsconfig(context, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0))
@@ -149,7 +163,7 @@ static int mount_by_string(const struct overlay *overlay, const struct directori
   size_t at = 0, room = sizeof text;
 #define ADD(...) (at += at < room ? (size_t)snprintf(text + at, room - at, __VA_ARGS__) : 0)
   for (size_t i = 0; i < dirs->lowers; i++) ADD("%s%d", i == 0 ? "lowerdir=" : ":", dirs->lower[i]);
-  if (dirs->upper >= 0) ADD(",upperdir=%d,workdir=%d", dirs->upper, dirs->work);
+  if (dirs->upper >= 0) ADD(",volatile,upperdir=%d,workdir=%d", dirs->upper, dirs->work);
   for (size_t i = 0; i < OPTIONS; i++) ADD(",%s=%s", options[i][0], options[i][1]);
   if (overlay->userxattr) ADD(",userxattr");
 #undef ADD

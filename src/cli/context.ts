@@ -27,8 +27,6 @@ export interface Context {
   engine(needs?: EngineNeeds): Promise<Engine>;
   /** Prints part of the result before the command ends. */
   print(outcome: Outcome): void;
-  /** What bld ends with when nothing fails: the code of a program that was run. */
-  exitCode: number;
 }
 
 /** Draws on standard error; the drawing's code is loaded when the first event comes. */
@@ -98,7 +96,6 @@ export function makeContext(
       });
     },
     print,
-    exitCode: 0,
     [Symbol.dispose]() {
       endProgress();
       opened?.[Symbol.dispose]();

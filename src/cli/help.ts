@@ -59,7 +59,6 @@ function configure(command: Command, { width, colour }: HelpLayout): Command {
 function commandOf(spec: CommandSpec, layout: HelpLayout): Command {
   const command = new Command(spec.name);
   configure(command, layout)
-    .aliases([...(spec.aliases ?? [])])
     .summary(spec.summary)
     .description(spec.description ?? `${spec.summary}.`)
     .usage(spec.usage)

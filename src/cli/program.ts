@@ -10,7 +10,7 @@ import {
   usageError,
 } from './argv.ts';
 import { aliases, commands, type Entry } from './catalogue.ts';
-import { makeContext } from './context.ts';
+import { type Context, makeContext } from './context.ts';
 import { exitCodeOf, failureText } from './failure.ts';
 import { type Globals, globalFlags, rootFlags } from './globals.ts';
 import type { Interrupts } from './interrupt.ts';
@@ -94,6 +94,12 @@ function done(outcome: Outcome): number {
   return 0;
 }
 
+/** The store is closed and the progress drawn to its end before the result is printed. */
+async function within(context: Context & Disposable, work: (context: Context) => Outcome | Promise<Outcome>) {
+  using _ = context;
+  return await work(context);
+}
+
 async function perform(given: Given, { argv, env, interrupts }: Process): Promise<number> {
   const { command, rest, help: wantsHelp } = readCommand(flagTable(globalFlags, rootFlags), argv, given);
   if (given.get('version') === true) return done(await version());
@@ -108,9 +114,9 @@ async function perform(given: Given, { argv, env, interrupts }: Process): Promis
   const options = read.options();
   checkArguments(spec.name, spec.args, read.args);
   const handle = await entry.work();
-  using context = makeContext(globals, env, interrupts);
-  print(await handle(context, options, read.args));
-  return context.exitCode;
+  return done(
+    await within(makeContext(globals, env, interrupts), (context) => handle(context, options, read.args)),
+  );
 }
 
 function report(error: unknown, given: Given, env: NodeJS.ProcessEnv): number {

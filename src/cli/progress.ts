@@ -71,6 +71,11 @@ function sum(items: readonly Item[]): Item {
   };
 }
 
+/** A digest in a label, short enough for a line. */
+function shortLabel(label: string): string {
+  return printable(label).replace(/\b(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1');
+}
+
 /** Keeps the books of what moves; says when something begins and ends. */
 function account(
   now: () => number,
@@ -78,9 +83,9 @@ function account(
   said: (line: string, moves: boolean) => void,
 ): Progress {
   return (event) => {
-    if (event.kind === 'message') return said(printable(event.text), false);
+    if (event.kind === 'message') return said(shortLabel(event.text), false);
     if (event.kind === 'start') {
-      const item = { label: printable(event.label), total: event.total, started: now(), done: 0 };
+      const item = { label: shortLabel(event.label), total: event.total, started: now(), done: 0 };
       items.set(event.id, item);
       return said(`${item.label}${item.total ? ` (${humanSize(item.total)})` : ''}`, true);
     }

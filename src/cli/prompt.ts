@@ -17,18 +17,19 @@ export async function ask(question: string, { shown, fallback }: Question): Prom
       hint: 'use --username and --password-stdin',
     });
   }
-  writeLog(`${question}${fallback ? ` (${fallback})` : ''}: `);
+  const prompt = `${question}${fallback ? ` (${fallback})` : ''}: `;
   const output = shown ? process.stderr : new Writable({ write: (_, __, done) => done() });
+  // before the question, for what is typed must not be echoed by the terminal itself
   const terminal = createInterface({ input: process.stdin, output, terminal: true });
+  if (!shown) writeLog(prompt);
   try {
     // a closed terminal answers nothing
     const closed = new Promise<never>((_, reject) => {
       terminal.once('close', () => reject(new BldError('E_CANCELLED', 'no answer', { exitCode: 130 })));
     });
-    const answer = await Promise.race([terminal.question(''), closed]);
+    const answer = await Promise.race([terminal.question(shown ? prompt : ''), closed]);
     return answer === '' ? (fallback ?? '') : answer;
   } finally {
-    terminal.removeAllListeners('close');
     terminal.close();
     if (!shown) writeLog('\n');
   }

@@ -1,5 +1,5 @@
 /** Running programs, and what they leave: looked for in all of /proc, with no code of bld. */
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench, CallOptions, Output } from './bld.ts';
@@ -15,6 +15,23 @@ export async function ended(child: ChildProcess): Promise<Output> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal, ...texts }));
+  });
+}
+
+/** Any program as the bench's person, beside other work. */
+export function start(
+  bench: Bench,
+  program: string,
+  args: readonly string[],
+  { cwd, env }: CallOptions = {},
+): ChildProcess {
+  const id = (flag: string) => Number(spawnSync('id', [flag, bench.person], { encoding: 'utf8' }).stdout);
+  return spawn(program, args, {
+    cwd: cwd ?? bench.directory,
+    env: bench.environment(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    uid: id('-u'),
+    gid: id('-g'),
   });
 }
 

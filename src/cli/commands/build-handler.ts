@@ -10,7 +10,7 @@ import { identity } from '../identity.ts';
 import { lines } from '../output.ts';
 import { onePlatform } from '../platform-option.ts';
 import { runDefaults } from '../run-defaults.ts';
-import type { Handler } from '../spec.ts';
+import type { Handler, Values } from '../spec.ts';
 import type { spec } from './build.ts';
 
 /** `NAME=VALUE`; a bare NAME takes over bld's own variable, when there is one. */
@@ -49,6 +49,11 @@ function destinationsOf(tags: readonly string[]) {
   return { names, destinations };
 }
 
+function compressionOf(options: Values<typeof spec.flags>) {
+  const { compression, level, force } = compressionOptions(options);
+  return { compression, compressionLevel: level, forceCompression: force };
+}
+
 export const handle: Handler<typeof spec.flags> = async (context, options, [directory = '.']) => {
   const { requireCached, explain } = options;
   const source = readSource({ context: directory, files: options.file, ignoreFile: options.ignorefile });
@@ -82,7 +87,7 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
       unsetAnnotations: options.unsetannotation,
       identity: options.identityLabel ? identity().version : undefined,
       createdAnnotation: options.createdAnnotation,
-      ...compressionOptions(options),
+      ...compressionOf(options),
     },
     onEvent: buildReport(say),
   });

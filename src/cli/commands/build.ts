@@ -40,6 +40,9 @@ const sourceFlags = {
   stdin: bool('RUNs read standard input', { unsupported: 'RUNs read nothing' }),
 };
 
+// -f is the Dockerfile here
+const { short: _, ...format } = formatFlag;
+
 const outputFlags = {
   tag: list('name of the image, or a destination that push knows', { value: 'NAME', short: 't' }),
   iidfile: text("file for the image's id, which is not printed then", { value: 'PATH' }),
@@ -54,7 +57,7 @@ const outputFlags = {
   unsetannotation: csv('remove an annotation', { value: 'NAME' }),
   env: list('variable of the image: NAME=VALUE', { value: 'VARIABLE' }),
   unsetenv: csv('remove a variable of the image', { value: 'NAME' }),
-  format: { ...formatFlag, short: undefined },
+  format,
   squash: bool('make one layer of all, the base included'),
   logfile: text('file for what the build says', { value: 'PATH' }),
   quiet: quiet('print the id alone'),
