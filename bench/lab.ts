@@ -71,6 +71,7 @@ export function openLab(signal: AbortSignal): Lab {
       if (!basename(path).startsWith('bld-bench-')) throw new Error(`internal: ${path} is no lab`);
       unmountBelow(path);
       rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+      spawnSync('sync');
     },
   };
 }

@@ -17,7 +17,8 @@ export interface Options {
 
 export const USAGE = `Usage: npm run bench -- [flags]
 
-Runs each workload with bld and with every peer that is installed, in turn, and compares the medians. As root.
+Runs each workload with bld and with every peer that is installed, in turn, and compares the medians. As root, on a
+machine that does nothing else; let a minute pass between two runs, for the file system to forget the files of the first.
 
   --rounds N      how often (default 5)
   --only RE       workloads whose name matches

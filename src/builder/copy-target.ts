@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { BldError, isErrno } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import type { OwnerWriter } from '../layers/owner.ts';
 import { shownPath } from '../layers/tar/entry.ts';
-import type { Location } from '../layers/types.ts';
 import { type Fd, sys } from '../native/sys.ts';
+
+const SELF = Buffer.from('.');
 
 /** Where copies go: a directory of the container and the writer that gives owners. */
 export interface Target {
@@ -12,6 +14,41 @@ export interface Target {
   /** Path of `dir` below `root`; no leading slash. */
   readonly path: Buffer;
   readonly owners: OwnerWriter;
+  /** What the copy made anew in directories that were there before; null in a directory that is new itself. */
+  readonly made: Made[] | null;
+}
+
+/** An object in the container: its directory's path below the root, and its name. */
+export interface Made {
+  readonly path: Buffer;
+  readonly name: Buffer;
+}
+
+/** True when nothing has the name yet. Noted before it is made, for half a file is one, too. */
+function isNew({ dir, path, made }: Target, name: Buffer): boolean {
+  if (sys().stat(dir, name)) return false;
+  made?.push({ path, name });
+  return true;
+}
+
+/** Removes what a copy that failed has made anew, as far as that goes. */
+export function undo(root: Fd, made: readonly Made[]): void {
+  for (const { path, name } of made.toReversed()) {
+    try {
+      const dir = openDirectory(root, path);
+      try {
+        sys().removeTree(dir, name);
+      } finally {
+        sys().close(dir);
+      }
+    } catch (error) {
+      log.debug(`${shownPath(name)} stays of the copy that failed: ${String(error)}`);
+    }
+  }
+}
+
+function openDirectory(root: Fd, path: Buffer): Fd {
+  return sys().openIn(root, path.length > 0 ? path : SELF, constants.O_RDONLY | constants.O_DIRECTORY);
 }
 
 /** The path below the root of what has this name in the target. */
@@ -20,7 +57,9 @@ export function pathOf(target: Target, name: Buffer): Buffer {
 }
 
 /** Makes something of that name; what stands there already, and is no directory, gives way. */
-export function replace({ dir, name }: Location, make: () => void): void {
+export function replace(target: Target, name: Buffer, make: () => void): void {
+  const { dir, made } = target;
+  if (made) isNew(target, name);
   try {
     make();
   } catch (error) {
@@ -36,8 +75,10 @@ export function replace({ dir, name }: Location, make: () => void): void {
   }
 }
 
-/** A directory of that name; one that is there stays, anything else is an error. */
-export function makeDirectory(dir: Fd, name: Buffer): void {
+/** A directory of that name; one that is there stays, anything else is an error. What is in it is new when it is. */
+export function makeDirectory(target: Target, name: Buffer): Made[] | null {
+  const { dir, made } = target;
+  const below = made && (isNew(target, name) ? null : made);
   try {
     sys().mkdir(dir, name, 0o755);
   } catch (error) {
@@ -49,6 +90,7 @@ export function makeDirectory(dir: Fd, name: Buffer): void {
       );
     }
   }
+  return below;
 }
 
 /** One more name for a file that was copied already. A path each time: one descriptor a file could be too many. */
@@ -57,10 +99,9 @@ export function linkTwin(
   target: Target,
   as: Buffer,
 ): void {
-  const path = twin.dir.length > 0 ? twin.dir : Buffer.from('.');
-  const dir = sys().openIn(target.root, path, constants.O_RDONLY | constants.O_DIRECTORY);
+  const dir = openDirectory(target.root, twin.dir);
   try {
-    replace({ dir: target.dir, name: as }, () => sys().link(dir, twin.name, target.dir, as));
+    replace(target, as, () => sys().link(dir, twin.name, target.dir, as));
   } finally {
     sys().close(dir);
   }

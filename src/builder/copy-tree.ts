@@ -46,9 +46,23 @@ export class TreeCopy {
     this.#links.clear(); // its files may take the places of those before
   }
 
-  /** Hashes where the next objects go. */
-  mark(path: Buffer): void {
-    this.#hasher.update(Buffer.concat([Buffer.from('\0at\0'), path, Buffer.from('\n')]));
+  /** A directory without what is in it; one that is there already stays as it is. */
+  *parent(root: Fd, path: Buffer, target: Target | null, as: Buffer): Generator<void> {
+    yield;
+    const source = sys().openIn(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      const stat = sys().stat(source, SELF);
+      if (!stat) throw changed(path);
+      const meta = this.#meta(source, SELF, stat);
+      this.#note('parent', path, meta);
+      if (!target || sys().stat(target.dir, as)) return;
+      const at = { dir: target.dir, name: as };
+      makeDirectory(target, as);
+      target.owners.set(at, meta, pathOf(target, as));
+      setTime(at, meta.mtime);
+    } finally {
+      sys().close(source);
+    }
   }
 
   /** Hashes a file's bytes alone: an archive, which something else unpacks. */
@@ -135,7 +149,7 @@ export class TreeCopy {
         if (!target) return;
         const object = { ...meta, type: meta.type, linkPath };
         const at = { dir: target.dir, name: as };
-        replace(at, () => placeObject(at, object, pathOf(target, as), target.owners));
+        replace(target, as, () => placeObject(at, object, pathOf(target, as), target.owners));
       }
     }
   }
@@ -149,10 +163,10 @@ export class TreeCopy {
         yield* this.contents(source, null, from.path);
         return;
       }
-      makeDirectory(target.dir, as);
+      const made = makeDirectory(target, as);
       const dir = sys().openIn(target.dir, as, flags);
       try {
-        yield* this.contents(source, { ...target, dir, path: pathOf(target, as) }, from.path);
+        yield* this.contents(source, { ...target, dir, path: pathOf(target, as), made }, from.path);
       } finally {
         sys().close(dir);
       }
@@ -187,7 +201,9 @@ export class TreeCopy {
     if (!target) return;
     const at = { dir: target.dir, name: as };
     const object = { ...meta, type: 'file', linkPath: SELF } as const;
-    replace(at, () => placeSmallFile(at, object, pathOf(target, as), { data, writer: target.owners }));
+    replace(target, as, () =>
+      placeSmallFile(at, object, pathOf(target, as), { data, writer: target.owners }),
+    );
   }
 
   *#largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
@@ -200,7 +216,7 @@ export class TreeCopy {
       }
       const at = { dir: target.dir, name: as };
       let out: Fd | undefined;
-      replace(at, () => {
+      replace(target, as, () => {
         out = openNewFile(at);
       });
       if (out === undefined) throw new Error('internal: no file was opened');

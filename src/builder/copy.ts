@@ -7,7 +7,7 @@ import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { isArchive, unpackSource } from './archive.ts';
 import { type Container, read } from './container.ts';
-import type { Target } from './copy-target.ts';
+import { type Made, type Target, undo } from './copy-target.ts';
 import { type Rules, TreeCopy } from './copy-tree.ts';
 import { ensureDirectory, inContainer, kindAt } from './destination.ts';
 import { type Download, download, isUrl, type NewFile, writtenFile } from './download.ts';
@@ -31,6 +31,8 @@ export interface CopyOptions {
   /** A file with patterns of what to leave out. */
   readonly ignoreFile?: string | undefined;
   readonly exclude?: readonly string[] | undefined;
+  /** As `exclude`, with patterns that start at each source directory. */
+  readonly leaveOut?: readonly string[] | undefined;
   /** `user[:group]`, names of the container or numbers, for all that is copied. */
   readonly chown?: string | undefined;
   /** Octal or symbolic (`u=rwX,go=rX`), for all that is copied. */
@@ -45,6 +47,8 @@ export interface CopyOptions {
   readonly noWildcard?: boolean | undefined;
   /** A source that is a symbolic link is copied as a link. */
   readonly keepLinks?: boolean | undefined;
+  /** `**` in a source is no more than `*`, as other builders have it. */
+  readonly shallow?: boolean | undefined;
   /** The mtime of all that is copied, seconds since 1970. */
   readonly timestamp?: number | undefined;
   readonly addHistory?: boolean | undefined;
@@ -182,7 +186,12 @@ async function work(job: Job, write: boolean): Promise<Digest> {
     const owners = ownersOf(container);
     const owner = options.chown === undefined ? null : resolveOwner(rootfs.fd, options.chown);
     const pass = new Pass({ job, rootfs, owner, owners, write });
-    await pass.all(sources);
+    try {
+      await pass.all(sources);
+    } catch (error) {
+      undo(rootfs.fd, pass.made);
+      throw error;
+    }
     owners.flush();
     return pass.end();
   } finally {
@@ -205,6 +214,7 @@ interface PassParts {
 
 /** The destination's rules over one pass. */
 class Pass {
+  readonly made: Made[] = [];
   readonly #parts: PassParts;
   readonly #copy: TreeCopy;
   readonly #rules: Rules;
@@ -243,17 +253,16 @@ class Pass {
 
   async #source(source: Source, into: boolean): Promise<void> {
     const { job } = this.#parts;
-    const { destination, request, filter } = job;
-    const keep = request.options.parents ? parentsOf(source) : '';
-    const base = keep ? posix.join(destination, keep) : destination;
-    if (keep) this.#copy.mark(Buffer.from(base));
+    const { request, filter } = job;
+    const kept = request.options.parents ? keptPath(source) : [];
+    const base = await this.#parents(source, kept);
     const wanted = filter.below(source.path);
     if (source.stat.type === 'dir') {
-      const target = posix.join(base, request.options.parents ? source.name.toString() : '');
       this.#copy.use({ ...this.#rules, wanted });
-      await this.#inDirectory(target, (at) => this.#copy.contents(source.fd, at));
+      await this.#inDirectory(base, (at) => this.#copy.contents(source.fd, at));
       return;
     }
+    if (filter.leavesOut(source.name)) return;
     if (!filter.wants(source.path)) throw ignored(source, job);
     if (request.unpack !== 'none' && source.stat.type === 'file' && (await isArchive(source))) {
       await this.#archive(source, base);
@@ -261,6 +270,22 @@ class Pass {
     }
     const path = into ? posix.join(base, '/') : base;
     await this.#object(source.fd, path, source.name);
+  }
+
+  /** Makes the directories that `--parents` keeps, like those of the source where they are new; where the source goes. */
+  async #parents(source: Source, kept: readonly string[]): Promise<string> {
+    const { origin, destination } = this.#parts.job;
+    const all = source.path.split('/');
+    const above = all.slice(0, all.length - kept.length);
+    const directories = source.stat.type === 'dir' ? kept : kept.slice(0, -1);
+    let path = destination;
+    for (const [index, name] of directories.entries()) {
+      const from = Buffer.from([...above, ...kept.slice(0, index + 1)].join('/'), 'latin1');
+      const as = Buffer.from(name, 'latin1');
+      await this.#inDirectory(path, (at) => this.#copy.parent(origin.root.fd, from, at, as));
+      path = posix.join(path, as.toString());
+    }
+    return path;
   }
 
   async #archive(source: Source, destination: string): Promise<void> {
@@ -306,21 +331,24 @@ class Pass {
     const mtime = this.#rules.mtime;
     const dir = ensureDirectory(rootfs.fd, path, { owner: owner ?? { uid: 0, gid: 0 }, owners, mtime });
     try {
-      const at = { root: rootfs.fd, dir, path: Buffer.from(path.replace(/^\/+|\/+$/g, '')), owners };
-      await this.#paced(work(at));
+      const at = Buffer.from(path.replace(/^\/+|\/+$/g, ''));
+      await this.#paced(work({ root: rootfs.fd, dir, path: at, owners, made: this.made }));
     } finally {
       sys().close(dir);
     }
   }
 }
 
-/** What `--parents` keeps: the directories before the source, or those after a `/./` in it. */
-function parentsOf(source: Source): string {
+/** What `--parents` keeps of a source's path, its own name included, latin1 bytes: all, or what follows a `/./` in it. */
+function keptPath(source: Source): string[] {
+  const all = source.path.split('/').filter(Boolean);
   const pivot = source.text.indexOf('/./');
-  const full = posix.dirname(Buffer.from(source.path, 'latin1').toString());
-  if (pivot < 0) return full;
-  const before = posix.normalize(source.text.slice(0, pivot)).replace(/^\/+/, '');
-  return posix.relative(`/${before}`, `/${full}`);
+  if (pivot < 0) return all;
+  const before = posix
+    .normalize(source.text.slice(0, pivot))
+    .split('/')
+    .filter((part) => part && part !== '.');
+  return all.slice(before.length);
 }
 
 function ignored(source: Source, { origin, filter }: Job): BldError {

@@ -16,7 +16,11 @@ export interface NewDirectories {
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly owners: OwnerWriter;
   readonly mtime?: bigint | null;
+  /** Links that may still be followed to where nothing is. */
+  readonly links?: number;
 }
+
+const MOST_LINKS = 40;
 
 /**
  * Opens the directory, made with its missing parents (0755); links on the way are followed inside the root.
@@ -36,7 +40,7 @@ export function ensureDirectory(root: Fd, path: string, made: NewDirectories): F
     try {
       sys().mkdir(parent, name, 0o755);
     } catch (error) {
-      if (isErrno(error, 'EEXIST')) throw notDirectory(path); // a link that leads nowhere
+      if (isErrno(error, 'EEXIST')) return throughLink(root, { path, parent, name }, made);
       throw error;
     }
     const meta = { type: 'dir', mode: 0o755, ...made.owner, xattrs: null } as const;
@@ -46,6 +50,20 @@ export function ensureDirectory(root: Fd, path: string, made: NewDirectories): F
   } finally {
     sys().close(parent);
   }
+}
+
+interface Link {
+  readonly path: string;
+  readonly parent: Fd;
+  readonly name: Buffer;
+}
+
+/** A link that leads nowhere yet: the directory is made where it points to. */
+function throughLink(root: Fd, { path, parent, name }: Link, made: NewDirectories): Fd {
+  const left = (made.links ?? MOST_LINKS) - 1;
+  if (left === 0 || sys().stat(parent, name)?.type !== 'symlink') throw notDirectory(path);
+  const target = sys().readLink(parent, name).toString();
+  return ensureDirectory(root, posix.resolve('/', posix.dirname(path), target), { ...made, links: left });
 }
 
 function notDirectory(path: string): BldError {

@@ -59,8 +59,10 @@ export async function freeze(container: Container, history: History): Promise<Di
   if (isUnchanged(container)) return null;
   const { store, signal } = container.engine;
   const { diffId, size } = await measure(containerChanges(container), signal);
-  const { record, state } = read(container);
-  const next: ContainerState = { ...state, image: appendLayer(state.image, diffId, history) };
-  store.containers.freeze(container.id, { diffId, size, layers: [...record.layers, diffId], state: next });
+  const change = (before: unknown): ContainerState => {
+    const state = before as ContainerState;
+    return { ...state, image: appendLayer(state.image, diffId, history) };
+  };
+  store.containers.freeze(container.id, { diffId, size, change });
   return diffId;
 }

@@ -1,4 +1,5 @@
 import type { Platform } from '../base/descriptor.ts';
+import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { emptyConfig } from '../images/config.ts';
 import { derivedFrom } from '../images/mutate.ts';
@@ -56,16 +57,39 @@ function knownAs(record: ImageRecord, asked: string): string {
   return matching ?? names[0] ?? record.id.slice(7);
 }
 
+/** Tries when somebody else removes the image between our look at it and the container on it. */
+const TRIES = 3;
+
 /** Makes a working container on an image, or on nothing (`scratch`). Its files are unpacked when a step needs them. */
 export async function from(engine: Engine, image: string, options: FromOptions = {}): Promise<Container> {
-  const suffix = options.suffix ?? 'working-container';
   if (image === 'scratch') {
     const base: Base = { name: null, id: null, manifest: null, layers: 0, history: 0 };
     const state = stateOf(base, emptyConfig(options.platform ?? hostPlatform()), options);
-    return create(engine, { state, name: suffix, options, imageName: '', layers: [] });
+    return create(engine, { state, name: suffixOf(options), options, imageName: '', layers: [] });
   }
-  const record = await obtainImage(engine, image, options);
-  const name = knownAs(record, image);
+  for (let tries = 1; ; tries++) {
+    const record = await obtainImage(engine, image, options);
+    try {
+      return fromRecord(engine, { record, asked: image, options });
+    } catch (error) {
+      if (tries === TRIES || engine.store.images.get(record.id)) throw error;
+    }
+  }
+}
+
+function suffixOf({ suffix }: FromOptions): string {
+  return suffix ?? 'working-container';
+}
+
+interface BaseImage {
+  readonly record: ImageRecord;
+  /** The text that named it. */
+  readonly asked: string;
+  readonly options: FromOptions;
+}
+
+function fromRecord(engine: Engine, { record, asked, options }: BaseImage): Container {
+  const name = knownAs(record, asked);
   const config = derivedFrom(imageConfig(engine.store, record));
   const base: Base = {
     name,
@@ -75,11 +99,11 @@ export async function from(engine: Engine, image: string, options: FromOptions =
     history: config.history?.length ?? 0,
   };
   const state = stateOf(base, config, options);
-  const word = nameOf(record.names.length > 0 ? name : image);
+  const word = nameOf(record.names.length > 0 ? name : asked);
   log.debug(`base ${record.id} has ${record.layers.length} layers`);
   return create(engine, {
     state,
-    name: `${word}-${suffix}`,
+    name: `${word}-${suffixOf(options)}`,
     options,
     imageName: name,
     layers: record.layers.map((layer) => layer.diffId),
@@ -106,11 +130,19 @@ interface Creation {
 }
 
 function create(engine: Engine, { state, name, options, imageName, layers }: Creation): Container {
-  const record = engine.store.containers.create(
-    { imageId: state.base.id, imageName, layers, state },
-    { base: options.name ?? name, unique: options.name === undefined },
-  );
-  return { engine, id: record.id };
+  const { store } = engine;
+  const { id: imageId } = state.base;
+  const { id } = store.transaction(() => {
+    // from here on the container keeps the layers
+    if (imageId !== null && !store.images.get(imageId)) {
+      throw new BldError('E_NOT_FOUND', `${imageName}: the image was removed meanwhile`);
+    }
+    return store.containers.create(
+      { imageId, imageName, layers, state },
+      { base: options.name ?? name, unique: options.name === undefined },
+    );
+  });
+  return { engine, id };
 }
 
 /** A container that goes on where another one is: on its layers, with its settings. What it changed since is left out. */

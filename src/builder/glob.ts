@@ -66,9 +66,9 @@ function isDirectory(root: Fd, path: string): boolean {
 
 /**
  * The paths below `root` that match, sorted, as latin1 text of their bytes (so that names which are not UTF-8
- * survive). The pattern has no `..`. Wildcards never cross a slash, but `**` as a whole component stands for any depth. Never leaves `root`.
+ * survive). The pattern has no `..`. Wildcards never cross a slash, but `**` as a whole component stands for any depth where `deep`. Never leaves `root`.
  */
-export function glob(root: Fd, pattern: string): string[] {
+export function glob(root: Fd, pattern: string, deep = true): string[] {
   const parts = Buffer.from(pattern, 'utf8')
     .toString('latin1')
     .split(SLASH)
@@ -79,7 +79,7 @@ export function glob(root: Fd, pattern: string): string[] {
     const next: string[] = [];
     for (const base of found) {
       const join = (name: string) => (base ? `${base}/${name}` : name);
-      if (part === '**') {
+      if (part === '**' && deep) {
         next.push(base, ...descendants(root, base));
       } else if (!hasWildcard(part)) {
         const path = join(part);

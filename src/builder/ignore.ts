@@ -9,11 +9,13 @@ export interface Filter {
   wants(path: string): boolean;
   /** The rule for what lies below a source directory. */
   below(path: string): Rules['wanted'];
+  /** True when `leaveOut` names a source itself. */
+  leavesOut(name: Buffer): boolean;
   /** Why `wants` said no, for a hint. */
   reason(path: string): string;
 }
 
-const all: Filter = { wants: () => true, below: () => () => true, reason: () => '' };
+const all: Filter = { wants: () => true, leavesOut: () => false, below: () => () => true, reason: () => '' };
 
 const text = (path: string | Buffer) =>
   (Buffer.isBuffer(path) ? path : Buffer.from(path, 'latin1')).toString();
@@ -24,12 +26,15 @@ export function filterOf(options: {
   /** In place of the file: what it says. */
   readonly ignore?: IgnoreMatcher | undefined;
   readonly exclude?: readonly string[] | undefined;
+  /** As `exclude`, from each source directory on. */
+  readonly leaveOut?: readonly string[] | undefined;
 }): Filter {
-  const { ignoreFile, ignore, exclude = [] } = options;
+  const { ignoreFile, ignore, exclude = [], leaveOut = [] } = options;
   const matchers: IgnoreMatcher[] = ignore ? [ignore] : [];
   if (ignoreFile !== undefined) matchers.push(parseIgnoreFile(readIgnore(ignoreFile), ignoreFile));
   if (exclude.length > 0) matchers.push(patterns(exclude));
-  return matchers.length === 0 ? all : filter(matchers, ignoreFile);
+  const own = leaveOut.length > 0 ? patterns(leaveOut) : null;
+  return matchers.length === 0 && !own ? all : filter(matchers, { file: ignoreFile, own });
 }
 
 function patterns(exclude: readonly string[]): IgnoreMatcher {
@@ -48,18 +53,27 @@ function readIgnore(path: string): string {
   }
 }
 
-function filter(matchers: readonly IgnoreMatcher[], file: string | undefined): Filter {
+interface FilterParts {
+  readonly file: string | undefined;
+  /** Matches below each source instead of below the root. */
+  readonly own: IgnoreMatcher | null;
+}
+
+function filter(matchers: readonly IgnoreMatcher[], { file, own }: FilterParts): Filter {
   const excluded = (path: string) => matchers.some((matcher) => matcher.excluded(path));
   return {
     wants: (path) => !excluded(text(path)),
+    leavesOut: (name) => own?.excluded(text(name)) ?? false,
     below(base) {
       const prefix = text(base);
       return (path, directory) => {
         const full = prefix ? `${prefix}/${text(path)}` : text(path);
-        if (!excluded(full)) return true;
+        const below = text(path);
+        if (!excluded(full) && !own?.excluded(below)) return true;
+        const may = (matcher: IgnoreMatcher, at: string) =>
+          !matcher.excluded(at) || matcher.mayContainIncluded(at);
         const inside =
-          directory &&
-          matchers.every((matcher) => !matcher.excluded(full) || matcher.mayContainIncluded(full));
+          directory && matchers.every((matcher) => may(matcher, full)) && (!own || may(own, below));
         return inside ? 'look inside' : false;
       };
     },

@@ -87,11 +87,13 @@ export async function openFrom(engine: Engine, name: string): Promise<Files> {
   const record = engine.store.containers.find(name);
   if (!record) {
     const image = await obtainImage(engine, name);
-    return filesOfLayers(
-      engine,
-      image.layers.map((layer) => layer.diffId),
-      `image ${name}`,
-    );
+    using kept = new DisposableStack();
+    kept.use(await engine.store.leases.hold(`image:${image.id}`, 'shared'));
+    const layers = image.layers.map((layer) => layer.diffId);
+    const from = await filesOfLayers(engine, layers, `image ${name}`);
+    kept.use(from.files);
+    const all = kept.move();
+    return { ...from, files: { fd: from.files.fd, [Symbol.dispose]: () => all.dispose() } };
   }
   const files = await openRootfs(findContainer(engine, record.id));
   const { upper } = engine.store.containers.directories(record.id);

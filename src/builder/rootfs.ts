@@ -101,7 +101,12 @@ export async function openRootfs(container: Container): Promise<Rootfs> {
   prepareUpper(container, top);
   const stack = visibleStack(lower.reverse(), engine.store.kind);
   const { userxattr } = engine.environment;
-  return rootfs(sys().mountOverlay({ lower: stack, upper, work, userxattr }));
+  return rootfs(sys().mountOverlay({ lower: once(stack), upper, work, userxattr }));
+}
+
+/** Two steps may have made the same layer. Only its uppermost place counts, and an overlay takes no directory twice. */
+function once(stack: readonly string[]): string[] {
+  return [...new Set(stack)];
 }
 
 /** An image's files, read-only. */
@@ -114,7 +119,7 @@ export async function openLayers(engine: Engine, diffIds: readonly Digest[]): Pr
     return rootfs(sys().cloneTree(empty, false));
   }
   const stack = visibleStack(lower.reverse(), engine.store.kind);
-  return rootfs(sys().mountOverlay({ lower: stack, userxattr: engine.environment.userxattr }));
+  return rootfs(sys().mountOverlay({ lower: once(stack), userxattr: engine.environment.userxattr }));
 }
 
 function rootfs(fd: Fd): Rootfs {

@@ -83,11 +83,13 @@ export interface SourceOptions {
   readonly allowEmptyWildcard?: boolean | undefined;
   readonly noWildcard?: boolean | undefined;
   readonly keepLinks?: boolean | undefined;
+  /** `**` is no more than `*`. */
+  readonly shallow?: boolean | undefined;
 }
 
 /**
- * What the texts name below the root, wildcards expanded (a wildcard that matches nothing is E_NOT_FOUND unless
- * `allowEmptyWildcard`), links followed inside the root (unless `keepLinks`). The caller closes each descriptor.
+ * What the texts name below the root, wildcards expanded (E_NOT_FOUND when they match nothing and nothing else is
+ * there, unless `allowEmptyWildcard`), links followed inside the root (unless `keepLinks`). The caller closes each descriptor.
  */
 export function openSources(
   root: SourceRoot,
@@ -95,6 +97,7 @@ export function openSources(
   options: SourceOptions = {},
 ): Source[] {
   const sources: Source[] = [];
+  let unmatched: BldError | undefined;
   try {
     for (const text of texts) {
       if (text === '') throw new BldError('E_USAGE', 'a source is empty');
@@ -103,10 +106,11 @@ export function openSources(
         sources.push(open(root, text, Buffer.from(below, 'utf8').toString('latin1'), options.keepLinks));
         continue;
       }
-      const found = glob(root.fd, below);
-      if (found.length === 0 && !options.allowEmptyWildcard) throw missing(root, text, below);
+      const found = glob(root.fd, below, !options.shallow);
+      if (found.length === 0) unmatched ??= missing(root, text, below);
       for (const path of found) sources.push(open(root, text, path, options.keepLinks));
     }
+    if (sources.length === 0 && unmatched && !options.allowEmptyWildcard) throw unmatched;
     return sources;
   } catch (error) {
     closeSources(sources);

@@ -10,6 +10,7 @@ import {
   readChoice,
   readCredentials,
   readDuration,
+  readHost,
   readPullPolicy,
   readSeconds,
   readSize,
@@ -149,7 +150,7 @@ export const networkFlag = text('none, host, private, ns:PATH, pasta[:OPTIONS] o
 /** How a RUN reaches the network. */
 export const networkFlags = {
   network: networkFlag,
-  'add-host': csv('line of /etc/hosts: name:address', { value: 'HOST' }),
+  'add-host': csv('line of /etc/hosts: name:address', { value: 'HOST' }, checked(readHost)),
   dns: csv('name server, or none to leave /etc/resolv.conf alone', { value: 'ADDRESS' }),
   'dns-option': csv('option of the resolver', { value: 'OPTION' }),
   'dns-search': csv('domain to search names in', { value: 'DOMAIN' }),

@@ -91,13 +91,6 @@ export function readUlimit(text: string): Ulimit {
   return { name, soft, hard };
 }
 
-/** `key=value`; the key is not empty, the value may be and may hold `=`. */
-export function readKeyValue(text: string): readonly [key: string, value: string] {
-  const at = text.indexOf('=');
-  if (at <= 0) return refuse('expected key=value');
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
 /** `name:address`, the address may be IPv6 with or without brackets. */
 export function readHost(text: string): readonly [name: string, address: string] {
   const match = /^([^:=\s]+)[:=](\[[0-9a-fA-F:.]+\]|[0-9a-fA-F:.]+|host-gateway)$/.exec(text);
@@ -141,13 +134,6 @@ export function readCredentials(text: string): { readonly username: string; read
   if (text === '' || at === 0) return refuse('expected user[:password]');
   if (at < 0) return { username: text };
   return { username: text.slice(0, at), password: text.slice(at + 1) };
-}
-
-/** Permission bits in octal: `755`, `0o644`. */
-export function readMode(text: string): number {
-  const match = /^(?:0o)?([0-7]{1,5})$/.exec(text);
-  const mode = match?.[1] === undefined ? 0o10000 : Number.parseInt(match[1], 8);
-  return mode > 0o7777 ? refuse('not an octal mode, as in 755') : mode;
 }
 
 /** One record of comma separated values: quotes protect commas, a doubled quote is a quote (RFC 4180). */

@@ -206,7 +206,7 @@ function evaluatedCopy(instruction: CopyInstruction, { word, body }: Evaluator):
   return {
     ...rest,
     ...texts,
-    sources: rest.sources.map(word),
+    sources: rest.sources.map((text) => word(keepingEscapes(text))),
     destination,
     exclude,
     files: heredocs.map((heredoc) => {
@@ -216,6 +216,11 @@ function evaluatedCopy(instruction: CopyInstruction, { word, body }: Evaluator):
     ...(texts.chown && { owner: parseOwner(texts.chown) }),
     ...(texts.chmod && { mode: parseMode(texts.chmod) }),
   };
+}
+
+/** A source is a pattern: what is escaped for it stays escaped. */
+function keepingEscapes(text: string): string {
+  return text.includes("'") ? text : text.replace(/\\(?=[*?[\]\\])/g, '\\\\');
 }
 
 function checkedChecksum(text: string): string {

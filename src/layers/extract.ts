@@ -1,7 +1,7 @@
-import type { Fd } from '../native/sys.ts';
+import { type Fd, sys } from '../native/sys.ts';
 import type { StoreKind } from '../store/types.ts';
 import { joined } from './directories.ts';
-import { ownerWriter } from './owner.ts';
+import { type OwnerWriter, ownerWriter } from './owner.ts';
 import { memberPath, type TarEntry, type TarHeader, type TarLimits } from './tar/entry.ts';
 import { readTar } from './tar/read.ts';
 import { Tree } from './tree.ts';
@@ -36,16 +36,32 @@ export async function extractArchive(
   options: ExtractOptions = {},
 ): Promise<void> {
   const base = memberPath(target.destination);
-  using tree = new Tree(target.root, { writer: ownerWriter(target.owners, target.ownerFile), base });
-  tree.directories.open(base);
+  const writer = ownerWriter(target.owners, target.ownerFile);
+  using outer = new Tree(target.root, { writer });
+  outer.directories.open(base);
+  // the archive's own links end where it is unpacked
+  const root = outer.directories.openApart(base);
+  using _ = { [Symbol.dispose]: () => sys().close(root) };
+  using tree = new Tree(root, { writer: below(base, writer) });
   for await (const entry of readTar(tar, options.limits)) {
     const parts = memberPath(entry.path);
     if (parts.length === 0) continue;
     const whole = [...base, ...parts];
     options.onEntry?.(entry, joined(whole));
-    await tree.place(whole, changed(entry, options));
+    await tree.place(parts, changed(entry, options));
   }
   tree.finish();
+  outer.finish();
+}
+
+/** A writer for a tree that is a part of its own: paths are those of the whole. */
+function below(base: readonly Buffer[], writer: OwnerWriter): OwnerWriter {
+  const whole = (path: Buffer) => (base.length > 0 ? joined([...base, path]) : path);
+  return {
+    ...writer,
+    set: (at, meta, path) => writer.set(at, meta, whole(path)),
+    setDevice: (at, meta, path) => writer.setDevice(at, meta, whole(path)),
+  };
 }
 
 function changed(entry: TarEntry, { chown, chmod }: ExtractOptions): TarEntry {

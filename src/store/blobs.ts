@@ -1,5 +1,5 @@
 import { closeSync, createReadStream, openSync, readFileSync, rmSync } from 'node:fs';
-import { digestOf, Hasher } from '../base/digest.ts';
+import { type Digest, digestOf, Hasher } from '../base/digest.ts';
 import { BldError, isErrno } from '../base/errors.ts';
 import { type BlobFiles, makeBlobFiles } from './blob-files.ts';
 import type { Context } from './context.ts';
@@ -22,6 +22,21 @@ export function makeBlobs(context: Context, leases: Leases): Blobs & { readonly 
     rmSync(path, { force: true });
   };
 
+  const lost = (error: unknown, digest: Digest): unknown => {
+    if (!isErrno(error, 'ENOENT')) return explainAt(root, error, `reading ${digest}`);
+    return new BldError('E_NOT_FOUND', `the blob ${digest} is not in the store`, {
+      hint: 'pull the image again, or look what else is missing: bld check',
+    });
+  };
+
+  const contentOf = (digest: Digest): Buffer => {
+    try {
+      return readFileSync(layout.blob(root, digest));
+    } catch (error) {
+      throw lost(error, digest);
+    }
+  };
+
   const blobs: Blobs = {
     has: (digest) => files.size(digest) !== null,
     size: files.size,
@@ -32,10 +47,7 @@ export function makeBlobs(context: Context, leases: Leases): Blobs & { readonly 
         const fd = openSync(layout.blob(root, digest), 'r');
         return createReadStream('', { fd, start, highWaterMark: READ_SIZE });
       } catch (error) {
-        if (!isErrno(error, 'ENOENT')) throw explainAt(root, error, `reading ${digest}`);
-        throw new BldError('E_NOT_FOUND', `the blob ${digest} is not in the store`, {
-          hint: 'pull the image again, or look what else is missing: bld check',
-        });
+        throw lost(error, digest);
       }
     },
 
@@ -45,7 +57,7 @@ export function makeBlobs(context: Context, leases: Leases): Blobs & { readonly 
       if (size > LARGEST_DOCUMENT) {
         throw new BldError('E_LIMIT', `${digest} has ${size} bytes: too large for a document`);
       }
-      const bytes = readFileSync(layout.blob(root, digest));
+      const bytes = contentOf(digest);
       const hasher = new Hasher(digest.startsWith('sha512:') ? 'sha512' : 'sha256');
       hasher.update(bytes);
       if (hasher.digest() === digest) return bytes;

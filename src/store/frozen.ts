@@ -11,25 +11,34 @@ import { layout } from './layout.ts';
 import { makePins } from './pins.ts';
 import { writeRecord } from './records.ts';
 import { existsDirectory, removeTree } from './trees.ts';
-import type { LayerStore } from './types.ts';
+import type { ContainerRecord, LayerStore } from './types.ts';
 import { putUpperBack, takeUpper } from './uppers.ts';
 
-/** What a container is once its changes are a layer. */
+/** What becomes of a container's changes. */
 export interface Frozen {
   readonly diffId: Digest;
   /** Bytes of the layer's tar. */
   readonly size: number;
-  /** The container's layers, the new one last, and its state. */
-  readonly layers: readonly Digest[];
-  readonly state: unknown;
+  /** The container's state on top of the layer; asked with the state as it is by then. */
+  readonly change: (state: unknown) => unknown;
 }
 
 /**
  * The intent, written before anything moves: the files leave the container by one rename and its row changes by one
  * transaction, and a machine may stop between the two. The inode of the upper directory tells whether it has moved.
  */
-interface Intent extends Frozen {
+interface Intent {
+  readonly diffId: Digest;
+  readonly size: number;
+  /** The container's layers, the new one last, and its state. */
+  readonly layers: readonly Digest[];
+  readonly state: unknown;
   readonly inode: number;
+}
+
+/** The container as it goes on on top of the layer. */
+function onTop(before: ContainerRecord, { diffId, change }: Frozen): ContainerRecord {
+  return { ...before, layers: [...before.layers, diffId], state: change(before.state) };
 }
 
 const intentPath = (root: string, id: string) => join(layout.container(root, id), 'frozen.json');
@@ -41,16 +50,19 @@ export function freezeUpper(context: Context, layers: LayerStore, id: string, fr
   const { root, db, durability, presence } = context;
   presence.id();
   makePins(context).pin(`taken:${id}`);
-  const intent: Intent = { ...frozen, inode: upperInode(root, id) };
+  const { diffId, size } = frozen;
+  const now = readContainer(db, id);
+  if (!now) throw new Error(`internal: there is no container ${id}`);
+  const { layers: stack, state } = onTop(now, frozen);
+  const intent: Intent = { diffId, size, layers: stack, state, inode: upperInode(root, id) };
   try {
     writeRecord(intentPath(root, id), intent);
     const taken = takeUpper(root, id);
     try {
       db.transaction(() => {
-        layers.publish(frozen.diffId, taken, frozen.size);
+        layers.publish(diffId, taken, size);
         const before = readContainer(db, id);
-        if (before)
-          writeContainer(db, root, { ...before, layers: frozen.layers as Digest[], state: frozen.state });
+        if (before) writeContainer(db, root, onTop(before, frozen));
         durability.note(`container:${id}`);
       });
     } catch (error) {

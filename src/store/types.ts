@@ -193,16 +193,16 @@ export interface Containers {
     readonly mountPoint: string;
   };
   /**
-   * Makes the container's changes the layer `diffId` by moving its upper directory, and sets its layers and state, all or
-   * nothing; it goes on with an empty upper. Nobody may have the upper directory mounted.
+   * Makes the container's changes the layer `diffId`, uppermost of its layers, by moving its upper directory; it goes on
+   * with an empty one, and with what `change` makes of its state, however that was changed meanwhile. All or nothing.
+   * Nobody may have the upper directory mounted.
    */
   freeze(
     id: string,
     frozen: {
       readonly diffId: Digest;
       readonly size: number;
-      readonly layers: readonly Digest[];
-      readonly state: unknown;
+      readonly change: (state: unknown) => unknown;
     },
   ): void;
   /**

@@ -80,7 +80,7 @@ const VERBS: Readonly<Record<string, (store: Store, number: number) => Promise<v
     using _lease = await store.leases.hold(`container:${container.id}`, 'exclusive');
     writeFileSync(join(store.containers.directories(container.id).upper, 'file'), 'built');
     const diffId = digestOf(`built ${number} ${process.pid} ${random(1000)}`);
-    store.containers.freeze(container.id, { diffId, size: 5, layers: [diffId], state: 'built' });
+    store.containers.freeze(container.id, { diffId, size: 5, change: () => 'built' });
     store.steps.put({ key: diffId, diffId, result: null, inputs: [], site: 'build' });
     await store.images.add({
       config: Buffer.from(`built ${number}`),

@@ -11,13 +11,18 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
   for (const source of step.sources) if (step.kind === 'add') refuseGit(source);
   const source = await sourceOf(job, stage, step.from);
   const verb = step.kind === 'add' ? add : copy;
-  await verb(container, step.sources, step.destination, {
+  // an empty source is the root, as in other builders
+  const sources = step.sources.map((text) => text || '.');
+  await verb(container, sources, step.destination, {
     origin: source.open,
     ignore: source.ignore,
-    exclude: step.exclude,
+    leaveOut: step.exclude,
     chown: step.chown,
     chmod: step.chmod,
     parents: step.parents,
+    shallow: !step.parents,
+    // `lock[.]json` is the way to name a file that may be missing
+    allowEmptyWildcard: sources.every((text) => !/[*?]/.test(text)),
     checksum: step.checksum === undefined ? undefined : parseDigest(step.checksum),
     unpack: step.unpack,
     files: step.files,

@@ -26,6 +26,9 @@ import { workdirStep } from './workdir-step.ts';
 /** Of every history entry that a Dockerfile's steps make. */
 export const COMMENT = 'buildkit.dockerfile.v0';
 
+/** What an image from scratch has set, as BuildKit does it. */
+const SCRATCH_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** How far a stage has come. */
 interface Progress {
   readonly container: Container;
@@ -94,6 +97,10 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   });
   job.containers.push(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);
+  if (name === 'scratch') {
+    const settings: ContainerConfig = { Env: [SCRATCH_PATH] };
+    await changeState(container, (state) => ({ ...state, image: { ...state.image, config: settings } }));
+  }
   const { state } = read(container);
   const config = containerConfig(state) as ConfigRecord;
   const triggers = parseTriggers(config.OnBuild ?? [], name);

@@ -5,7 +5,6 @@ import { splitName } from '../image-names.ts';
 import { json, lines, text } from '../output.ts';
 import type { Handler } from '../spec.ts';
 import { renderTable } from '../table.ts';
-import { formatTime } from '../template/time.ts';
 import { humanAge, humanSize } from '../units.ts';
 import type { spec } from './images.ts';
 

@@ -24,14 +24,14 @@ function state(config: ContainerConfig = {}): ContainerState {
   };
 }
 
-const after = (change: ConfigChange, config: ContainerConfig = {}) =>
+const changed = (change: ConfigChange, config: ContainerConfig = {}) =>
   configured(state(config), change).image.config;
 
 describe('config', () => {
   test.each<[string, ConfigChange, ContainerConfig, ContainerConfig]>([
     [
       'sets variables in order, expanded',
-      { env: { B: '$A/x', C: '${B}' } },
+      { env: { B: '$A/x', C: `\${B}` } },
       { Env: ['A=1'] },
       { Env: ['A=1', 'B=1/x', 'C=1/x'] },
     ],
@@ -65,12 +65,12 @@ describe('config', () => {
     ],
     ['onbuild adds up', { onbuild: ['RUN b'] }, { OnBuild: ['RUN a'] }, { OnBuild: ['RUN a', 'RUN b'] }],
   ])('%s', (_, change, before, expected) => {
-    expect(after(change, before)).toEqual(expected);
+    expect(changed(change, before)).toEqual(expected);
   });
 
   test('names that are properties of every object are data', () => {
     const labels = JSON.parse('{"__proto__": "x", "constructor": "y"}');
-    const config = after({ labels });
+    const config = changed({ labels });
     expect(Object.entries(config?.Labels ?? {})).toEqual([
       ['__proto__', 'x'],
       ['constructor', 'y'],

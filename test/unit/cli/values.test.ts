@@ -7,8 +7,6 @@ import {
   readDuration,
   readHost,
   readInteger,
-  readKeyValue,
-  readMode,
   readPullPolicy,
   readSeconds,
   readSize,
@@ -69,9 +67,6 @@ describe('the rest', () => {
   });
 
   test('pairs', () => {
-    expect(readKeyValue('a=b=c')).toEqual(['a', 'b=c']);
-    expect(readKeyValue('a=')).toEqual(['a', '']);
-    expect(() => readKeyValue('=b')).toThrow('expected key=value');
     expect(readHost('db:10.0.0.1')).toEqual(['db', '10.0.0.1']);
     expect(readHost('db:[::1]')).toEqual(['db', '::1']);
     expect(readHost('db:::1')).toEqual(['db', '::1']);
@@ -89,8 +84,6 @@ describe('the rest', () => {
     expect(() => readChoice('a', 'b')('c')).toThrow('expected one of a, b');
     expect(readSeconds('1700000000')).toBe(1700000000);
     expect(() => readSeconds('-1')).toThrow('before 1970');
-    expect(readMode('0o755')).toBe(0o755);
-    expect(() => readMode('999')).toThrow();
     expect(() => readInteger('9007199254740993')).toThrow('not a whole number');
   });
 

@@ -82,20 +82,36 @@ describe('freeze', () => {
   const filled = () => {
     const temp = tempStore();
     const store = temp.open();
-    const { id } = store.containers.create(blank, { base: 'c', unique: false });
+    const { id } = store.containers.create(
+      { ...blank, layers: [digest('base')] },
+      { base: 'c', unique: false },
+    );
     const { upper } = store.containers.directories(id);
     writeFileSync(join(upper, 'file'), 'x');
     return { temp, store, id, upper };
   };
-  const frozen = { diffId: digest('l'), size: 7, layers: [digest('base'), digest('l')], state: { step: 1 } };
+  const frozen = { diffId: digest('l'), size: 7, change: (state: unknown) => ({ step: 1, was: state }) };
+  const after = { layers: [digest('base'), digest('l')], state: { step: 1, was: blank.state } };
 
   test('the changes become the layer, the container stands on it', () => {
     const { store, id, upper } = filled();
     store.containers.freeze(id, frozen);
     expect(readdirSync(store.layers.path(digest('l')) ?? '')).toEqual(['file']);
-    expect(store.containers.find(id)).toMatchObject({ layers: frozen.layers, state: { step: 1 } });
+    expect(store.containers.find(id)).toMatchObject(after);
     expect(readdirSync(upper)).toEqual([]);
     expect(readdirSync(join(upper, '..')).sort()).toEqual(['container.json', 'upper', 'work']);
+  });
+
+  test('a change of the state that came between is kept', () => {
+    const { temp, store, id } = filled();
+    using other = temp.open();
+    let calls = 0;
+    const change = (state: unknown) => {
+      if (calls++ === 0) other.containers.update(id, { state: { ...Object(state), late: true } });
+      return { ...Object(state), frozen: true };
+    };
+    store.containers.freeze(id, { ...frozen, change });
+    expect(store.containers.find(id)?.state).toMatchObject({ late: true, frozen: true });
   });
 
   test('a twin of the layer was there first', () => {
@@ -104,7 +120,7 @@ describe('freeze', () => {
     store.containers.freeze(id, frozen);
     expect(readdirSync(store.layers.path(digest('l')) ?? '')).toEqual([]);
     expect(readdirSync(upper)).toEqual([]);
-    expect(store.containers.find(id)?.layers).toEqual(frozen.layers);
+    expect(store.containers.find(id)?.layers).toEqual(after.layers);
   });
 
   test('killed between the move and the record: the next process finishes it', () => {
@@ -112,10 +128,10 @@ describe('freeze', () => {
     const { ino } = statSync(upper);
     const { directory } = store.containers.takeUpper(id);
     renameSync(directory, join(temp.root, 'layers', digest('l').slice(7)));
-    writeFileSync(join(upper, '../frozen.json'), JSON.stringify({ ...frozen, inode: ino }));
+    writeFileSync(join(upper, '../frozen.json'), JSON.stringify({ ...frozen, ...after, inode: ino }));
     store[Symbol.dispose](); // for the container, an end like any other
     using next = temp.open();
-    expect(next.containers.find(id)).toMatchObject({ layers: frozen.layers, state: { step: 1 } });
+    expect(next.containers.find(id)).toMatchObject(after);
     expect(readdirSync(next.layers.path(digest('l')) ?? '')).toEqual(['file']);
     expect(readdirSync(join(upper, '..')).sort()).toEqual(['container.json', 'upper', 'work']);
   });
