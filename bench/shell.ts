@@ -34,8 +34,10 @@ function environmentOf(lab: Lab, person: Person | undefined): Record<string, str
   };
 }
 
+/** The end of what a program said, without the places in its code. */
 function lastLines(text: string): string {
-  return text.trim().split('\n').slice(-6).join('\n');
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^ +at /.test(line));
+  return lines.slice(-6).join('\n');
 }
 
 /** Runs a script by `sh -eu` and measures it; an Error with the end of its stderr when it fails. */

@@ -11,12 +11,6 @@ export interface DockerPlace {
   readonly folder: string;
 }
 
-const succeeds = (work: Promise<unknown>): Promise<boolean> =>
-  work.then(
-    () => true,
-    () => false,
-  );
-
 /** A daemon that keeps all its data in `store`, once it answers the client. */
 async function startDaemon(prefix: string, store: string, answers: () => Promise<boolean>): Promise<Service> {
   const flags = [
@@ -48,11 +42,19 @@ export async function dockerPeer(lab: Lab, { prefix, folder }: DockerPlace): Pro
     DOCKER_BUILDKIT: '1',
   };
   const ask = (script: string) => runShell(lab, script, { env });
-  const start = () => startDaemon(prefix, store, () => succeeds(ask('$TOOL version')));
+  const succeeds = (script: string): Promise<boolean> =>
+    ask(script).then(
+      () => true,
+      () => {
+        lab.signal.throwIfAborted();
+        return false;
+      },
+    );
+  const start = () => startDaemon(prefix, store, () => succeeds('$TOOL version'));
   let service = await start();
   try {
     const { stdout } = await ask("$TOOL version --format '{{.Server.Version}}'");
-    const hasBuildx = await succeeds(ask('$TOOL buildx version'));
+    const hasBuildx = await succeeds('$TOOL buildx version');
     return {
       name: `docker ${stdout.split('+')[0]}`,
       family: 'docker',

@@ -89,9 +89,24 @@ static void pivot(int root, int cwd) {
   if (!getcwd(path, sizeof path) || *path != '/') die("cwd", "the working directory is not in the container");
 }
 
-static int build_tree(const struct spec *spec, struct shared *shared, int helper, char *slave, size_t size) {
+/*
+ * Nothing that is mounted from here on reaches another namespace. In a chroot `/` is no mount: joining one's own
+ * namespace leads to its real root (everything below goes by descriptor anyway).
+ */
+static void make_private(void) {
   struct kernel_mount_attr private = {.propagation = MS_PRIVATE};
-  if (kernel_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0) die("sandbox", "private mounts");
+  if (kernel_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == 0) return;
+  if (errno == EINVAL) {
+    cleanup_fd int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (own >= 0 && setns(own, CLONE_NEWNS) == 0 &&
+        kernel_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == 0)
+      return;
+  }
+  die("sandbox", "private mounts");
+}
+
+static int build_tree(const struct spec *spec, struct shared *shared, int helper, char *slave, size_t size) {
+  make_private();
   /* No device of an image works: only the bound ones of /dev do. */
   if (restrict_mount(spec->rootfs, MOUNT_ATTR_NODEV, false) < 0 && errno != EPERM)
     die("rootfs", "nodev on the root file system");

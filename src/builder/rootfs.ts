@@ -109,17 +109,21 @@ function once(stack: readonly string[]): string[] {
   return [...new Set(stack)];
 }
 
+/** The lower directories of an overlay that shows these layers, the uppermost first; an empty one for no layers. */
+export async function layerStack(engine: Engine, diffIds: readonly Digest[]): Promise<readonly string[]> {
+  const lower = await layerPaths(engine, diffIds);
+  if (lower.length > 0) return once(visibleStack(lower.reverse(), engine.store.kind));
+  const empty = `${engine.store.scratch()}/empty`;
+  mkdirSync(empty, { recursive: true });
+  return [empty];
+}
+
 /** An image's files, read-only. */
 export async function openLayers(engine: Engine, diffIds: readonly Digest[]): Promise<Rootfs> {
   requireMounts(engine);
-  const lower = await layerPaths(engine, diffIds);
-  if (lower.length === 0) {
-    const empty = `${engine.store.scratch()}/empty`;
-    mkdirSync(empty, { recursive: true });
-    return rootfs(sys().cloneTree(empty, false));
-  }
-  const stack = visibleStack(lower.reverse(), engine.store.kind);
-  return rootfs(sys().mountOverlay({ lower: once(stack), userxattr: engine.environment.userxattr }));
+  const stack = await layerStack(engine, diffIds);
+  if (diffIds.length === 0) return rootfs(sys().cloneTree(stack.join(''), false));
+  return rootfs(sys().mountOverlay({ lower: stack, userxattr: engine.environment.userxattr }));
 }
 
 function rootfs(fd: Fd): Rootfs {

@@ -1,11 +1,21 @@
-import { createHash } from 'node:crypto';
-import { chmodSync, constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  constants,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
-import { BldError } from '../base/errors.ts';
+import { BldError, isErrno } from '../base/errors.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
 import { sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
 import type { Container } from './container.ts';
+import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
 import type { Ownership } from './ownership.ts';
 import { parseVolume, type Volume } from './volumes.ts';
@@ -121,13 +131,30 @@ function flagsOf(options: Readonly<Record<string, string>>): MountFlag[] {
   return (['nosuid', 'nodev', 'noexec'] as const).filter((flag) => flag in options);
 }
 
-/** A directory of the store that outlives containers; its name is a hash, for ids are free text. */
+type CacheMount = Extract<Mount, { type: 'cache' }>;
+
+/** A cache that `run --mount` names; what a new one starts with is a Dockerfile's to say. */
 async function cacheMount(
   { engine }: Container,
-  mount: Extract<Mount, { type: 'cache' }>,
+  mount: CacheMount,
   stack: AsyncDisposableStack,
 ): Promise<Extract<RunMount, { kind: 'bind' }>> {
-  const { store, signal } = engine;
+  const source = await cacheDirectory(engine, mount, { stack, fill: async () => {} });
+  return { kind: 'bind', source, target: mount.target, readonly: mount.readonly, recursive: false };
+}
+
+/**
+ * A directory of the store that outlives containers, held as its `sharing` says until the stack is disposed; a new one
+ * is given to `fill` first. Its name is a hash, for ids are free text.
+ */
+export async function cacheDirectory(
+  { store, signal }: Engine,
+  mount: CacheMount,
+  {
+    stack,
+    fill,
+  }: { readonly stack: AsyncDisposableStack; readonly fill: (directory: string) => Promise<void> },
+): Promise<string> {
   let name = createHash('sha256').update(mount.id).digest('hex');
   if (mount.sharing === 'private') {
     for (let copy = 1; ; copy++) {
@@ -143,16 +170,18 @@ async function cacheMount(
     stack.use(await store.leases.hold(`cache:${name}`, how, { signal }));
   }
   const directory = join(store.root, 'cache-mounts', name);
-  if (!existsSync(directory)) {
-    mkdirSync(directory, { recursive: true });
-    chmodSync(directory, mount.mode);
-    lchownSync(directory, mount.uid, mount.gid);
+  if (existsSync(directory)) return directory;
+  // filled aside, so that nobody ever sees half of it
+  const fresh = join(store.scratch(), `cache-${randomBytes(8).toString('hex')}`);
+  mkdirSync(fresh);
+  await fill(fresh);
+  chmodSync(fresh, mount.mode);
+  lchownSync(fresh, mount.uid, mount.gid);
+  mkdirSync(join(store.root, 'cache-mounts'), { recursive: true });
+  try {
+    renameSync(fresh, directory);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST', 'ENOTEMPTY')) throw error;
   }
-  return {
-    kind: 'bind',
-    source: directory,
-    target: mount.target,
-    readonly: mount.readonly,
-    recursive: false,
-  };
+  return directory;
 }

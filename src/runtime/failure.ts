@@ -33,7 +33,7 @@ interface Kind {
   readonly hint?: string;
 }
 
-const NEEDS = 'bld doctor tells what this machine allows; in a container, it needs user or mount namespaces';
+const NEEDS = 'bld info tells what this machine allows; in a container, it needs user or mount namespaces';
 
 const KINDS: Readonly<Record<string, Kind>> = {
   namespaces: { code: 'E_ENVIRONMENT', hint: NEEDS },

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../../src/base/errors.ts';
-import type { Bench } from './bld.ts';
+import type { Bench, Output } from './bld.ts';
 import { sha256, type TestRegistry } from './registry.ts';
 
 const OCI = 'application/vnd.oci.image';
@@ -159,6 +159,20 @@ function* walk(path: string, below = ''): Generator<string> {
     yield `${shown} ${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${stat.isFile() ? stat.size : ''}`;
     if (stat.isDirectory()) yield* walk(at, shown);
     else if (stat.isSymbolicLink()) yield `${shown} -> ${readlinkSync(at)}`;
+  }
+}
+
+/** The error object of a command that ran with `--log-format json`: the last line of its standard error. */
+export function failure({ stderr }: Output): {
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string;
+} {
+  const line = stderr.trim().split('\n').at(-1) ?? '';
+  try {
+    return JSON.parse(line);
+  } catch {
+    return { message: `no JSON: ${stderr}` };
   }
 }
 

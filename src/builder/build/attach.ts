@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BldError } from '../../base/errors.ts';
 import type { RunStep } from '../../dockerfile/evaluate.ts';
 import { scriptPath } from '../../dockerfile/history.ts';
-import type { RunMount } from '../../runtime/spec.ts';
+import type { Mount, TmpfsMount } from '../../dockerfile/mount.ts';
+import type { RunMount, RunSpec } from '../../runtime/spec.ts';
+import { inContainer } from '../destination.ts';
 import type { Attachments } from '../run.ts';
+import { type Command, mountFlags, mountInput, openBind, openCache, scratchDirectory } from './mounts.ts';
 import { type OutputTail, openOutput } from './run-output.ts';
+import { type OpenedSecret, openAgent, openSecret } from './secrets.ts';
 import type { StepPlace } from './stage.ts';
 
 interface Extras {
@@ -16,29 +19,85 @@ interface Extras {
 
 /** What a RUN gets to see besides its root: mounts, secrets, its script; and where its output goes. */
 export function attach(place: StepPlace, step: RunStep, { proxies, tail }: Extras): Attachments {
-  const { job, stage, container } = place;
-  const { store } = container.engine;
-  if (step.mounts.length > 0) throw new BldError('E_UNSUPPORTED', 'mounts');
   return {
-    inputs: () => [['script', step.command.form === 'script' ? step.command.content : '']],
-    open: async ({ stack }) => {
-      const mounts: RunMount[] = [];
-      const label = job.label(stage);
-      const pipe = stack.use(
-        openOutput(store, (chunk) => {
-          tail.add(chunk);
-          job.options.onEvent?.({ kind: 'output', stage: label, chunk });
-        }),
-      );
-      if (step.command.form === 'script') {
-        const directory = mkdtempSync(join(store.scratch(), 'script-'));
-        stack.defer(() => rmSync(directory, { recursive: true, force: true }));
-        const source = join(directory, 'script');
-        writeFileSync(source, step.command.content, { mode: 0o755 });
-        const target = scriptPath(step.command.name);
-        mounts.push({ kind: 'bind', source, target, readonly: true, recursive: false });
+    inputs: async () => {
+      const script = step.command.form === 'script' ? step.command.content : '';
+      const inputs: [string, string][] = [['script', script]];
+      for (const mount of step.mounts) {
+        const name = `mount ${mount.target ?? mount.type} ${inputs.length}`;
+        inputs.push([name, await mountInput(place, mount)]);
       }
-      return { mounts, env: proxies, stdio: ['ignore', pipe.fd, pipe.fd] };
+      return inputs;
+    },
+    open: async (command) => {
+      const mounts: RunMount[] = [];
+      const env: Record<string, string> = { ...proxies };
+      let agents = 0;
+      for (const mount of step.mounts) {
+        const opened = await openMount(place, mount, { ...command, agents });
+        mounts.push(...opened.mounts);
+        Object.assign(env, opened.env);
+        if (mount.type === 'ssh') agents++;
+      }
+      if (step.command.form === 'script') mounts.push(scriptMount(place, step.command, command));
+      return { mounts, env, stdio: outputTo(place, command, tail) };
     },
   };
+}
+
+async function openMount(
+  place: StepPlace,
+  mount: Mount,
+  command: Command & { readonly agents: number },
+): Promise<OpenedSecret> {
+  switch (mount.type) {
+    case 'bind':
+      return { mounts: [await openBind(place, mount, command)], env: {} };
+    case 'cache':
+      return { mounts: [await openCache(place, mount, command)], env: {} };
+    case 'tmpfs':
+      return { mounts: [tmpfs(mount, command)], env: {} };
+    case 'secret':
+      return openSecret(place, mount, command);
+    default:
+      return openAgent(place, mount, command, command.agents);
+  }
+}
+
+function tmpfs(mount: TmpfsMount, { cwd }: Command): RunMount {
+  return {
+    kind: 'tmpfs',
+    target: inContainer(mount.target, cwd),
+    readonly: mount.readonly,
+    options: mountFlags(mount.options),
+    ...(mount.size !== undefined && { size: mount.size }),
+    ...(mount.mode !== undefined && { mode: mount.mode }),
+  };
+}
+
+/** A heredoc that starts with `#!` is a file while it runs. */
+function scriptMount(
+  place: StepPlace,
+  script: { readonly name: string; readonly content: string },
+  { stack }: Command,
+): RunMount {
+  const source = join(scratchDirectory(place, stack, 'script-'), 'script');
+  writeFileSync(source, script.content, { mode: 0o755 });
+  const target = scriptPath(script.name);
+  return { kind: 'bind', source, target, readonly: true, recursive: false };
+}
+
+function outputTo(
+  { job, stage, container }: StepPlace,
+  { stack }: Command,
+  tail: OutputTail,
+): RunSpec['stdio'] {
+  const label = job.label(stage);
+  const pipe = stack.use(
+    openOutput(container.engine.store, (chunk) => {
+      tail.add(chunk);
+      job.options.onEvent?.({ kind: 'output', stage: label, chunk });
+    }),
+  );
+  return ['ignore', pipe.fd, pipe.fd];
 }

@@ -1,19 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Digest } from '../../base/digest.ts';
 import { BldError, isErrno } from '../../base/errors.ts';
 import { type IgnoreMatcher, parseIgnoreFile } from '../../dockerfile/ignore.ts';
 import type { Stage, StageBase } from '../../dockerfile/plan.ts';
 import { read } from '../container.ts';
 import { obtainImage } from '../from.ts';
 import { filesOfLayers, hostOrigin, type Origin, originOf } from '../origin.ts';
+import { layerStack } from '../rootfs.ts';
 import type { Job } from './job.ts';
 
 /** Where a COPY or a mount takes its files from, not opened yet. */
 export interface FileSource {
-  /** Directory of the host; absent for stages and images. */
-  readonly directory?: string;
   readonly ignore?: IgnoreMatcher;
   readonly open: () => Promise<Origin> | Origin;
+  /** Its directories, the uppermost first: lower ones of an overlay. */
+  readonly trees: () => Promise<readonly string[]>;
 }
 
 /** What a `--build-context` value means. */
@@ -87,7 +89,7 @@ async function baseSource(job: Job, stage: Stage, base: StageBase): Promise<File
 
 function directorySource(directory: string, ignore: IgnoreMatcher | undefined): FileSource {
   const open = () => hostOrigin({ contextDir: directory });
-  return { directory, open, ...(ignore && { ignore }) };
+  return { open, trees: async () => [directory], ...(ignore && { ignore }) };
 }
 
 async function imageSource(job: Job, stage: Stage, image: string): Promise<FileSource> {
@@ -102,6 +104,9 @@ async function imageSource(job: Job, stage: Stage, image: string): Promise<FileS
   );
 }
 
-function layersSource(job: Job, layers: Parameters<typeof filesOfLayers>[1], label: string): FileSource {
-  return { open: async () => originOf(job.engine, await filesOfLayers(job.engine, layers, label)) };
+function layersSource({ engine }: Job, layers: readonly Digest[], label: string): FileSource {
+  return {
+    open: async () => originOf(engine, await filesOfLayers(engine, layers, label)),
+    trees: async () => layerStack(engine, layers),
+  };
 }

@@ -1,0 +1,171 @@
+import { constants, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { BldError, isErrno } from '../../base/errors.ts';
+import type { BindMount, CacheMount, Mount, MountOptions } from '../../dockerfile/mount.ts';
+import { ownerWriter } from '../../layers/owner.ts';
+import { ownerFileOf } from '../../layers/owner-file.ts';
+import { type Fd, sys } from '../../native/sys.ts';
+import type { MountFlag, RunMount } from '../../runtime/spec.ts';
+import { TreeCopy } from '../copy-tree.ts';
+import { inContainer } from '../destination.ts';
+import { type Filter, filterOf } from '../ignore.ts';
+import type { Origin } from '../origin.ts';
+import { paced } from '../pace.ts';
+import { cacheDirectory } from '../run-mounts.ts';
+import { type FileSource, sourceOf } from './sources.ts';
+import type { StepPlace } from './stage.ts';
+
+const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
+const SELF = Buffer.alloc(0);
+
+/** A mount of a RUN whose files come from somewhere: bind, or a cache that starts with something. */
+type FilledMount = BindMount | CacheMount;
+
+/** What the mount is called in the key: all that was written, and for a bind the content of its files. */
+export async function mountInput(place: StepPlace, mount: Mount): Promise<string> {
+  const { options, ...rest } = mount;
+  const written = JSON.stringify([rest, options]);
+  if (mount.type !== 'bind') return written;
+  const source = await sourceOf(place.job, place.stage, mount.from);
+  using origin = await source.open();
+  return `${written} ${await copyFiles(place, { mount, origin, source }, null)}`;
+}
+
+interface Files {
+  readonly mount: FilledMount;
+  readonly origin: Origin;
+  readonly source: FileSource;
+}
+
+/** Hashes the mount's files and, into a directory, copies them. */
+async function copyFiles(
+  place: StepPlace,
+  { mount, origin, source }: Files,
+  into: string | null,
+): Promise<string> {
+  const { engine } = place.container;
+  const filter: Filter = filterOf({ ignore: source.ignore });
+  const path = relative(mount.source);
+  const rules = { owner: null, mode: (mode: number) => mode, mtime: null, meta: origin.meta };
+  const copy = new TreeCopy({ ...rules, wanted: filter.below(path === '.' ? '' : path) });
+  const fd = openInside(origin.root.fd, mount);
+  const target = into === null ? null : sys().openRoot(into);
+  const owners = ownerWriter(
+    engine.store.kind.owners,
+    ownerFileOf(join(into ?? engine.store.scratch(), 'files')),
+  );
+  try {
+    const at = target === null ? null : { root: target, dir: target, path: SELF, owners, made: null };
+    const isDirectory = sys().stat(fd, SELF)?.type === 'dir';
+    const steps = isDirectory ? copy.contents(fd, at) : copy.object(fd, SELF, at, Buffer.from('file'));
+    await paced(steps, engine.signal);
+    owners.flush();
+    return copy.end();
+  } finally {
+    sys().close(fd);
+    if (target !== null) sys().close(target);
+  }
+}
+
+function relative(path: string): string {
+  return posix.resolve('/', path).slice(1) || '.';
+}
+
+function openInside(root: Fd, mount: FilledMount): Fd {
+  try {
+    return sys().openIn(root, Buffer.from(relative(mount.source)), O_PATH);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    const where = mount.from === undefined ? 'the context' : mount.from;
+    throw new BldError('E_NOT_FOUND', `--mount: ${JSON.stringify(mount.source)} is not in ${where}`);
+  }
+}
+
+/**
+ * A bind of the context, a stage or an image. What is written to it is thrown away. Files that the ignore file leaves
+ * out are not to be seen: then the bind shows a copy.
+ */
+export async function openBind(place: StepPlace, mount: BindMount, command: Command): Promise<RunMount> {
+  const { stack, cwd } = command;
+  const source = await sourceOf(place.job, place.stage, mount.from);
+  const origin = stack.use(await source.open());
+  const bind = {
+    kind: 'bind',
+    target: inContainer(mount.target, cwd),
+    readonly: mount.readonly,
+    recursive: true,
+    options: mountFlags(mount.options),
+  } as const;
+  const isIgnored = (source.ignore?.rules.length ?? 0) > 0;
+  if (!isIgnored && mount.readonly)
+    return { ...bind, source: keep(stack, openInside(origin.root.fd, mount)) };
+  const copied = scratchDirectory(place, stack, 'bind-');
+  if (!isIgnored) {
+    const fd = await openWritable(place, source, copied);
+    return { ...bind, source: keep(stack, openInside(keep(stack, fd), mount)) };
+  }
+  const fd = keep(stack, openInside(origin.root.fd, mount));
+  const isDirectory = sys().stat(fd, SELF)?.type === 'dir';
+  await copyFiles(place, { mount, origin, source }, copied);
+  return { ...bind, source: isDirectory ? copied : join(copied, 'file') };
+}
+
+/** The source's tree under a directory that takes what is written. */
+async function openWritable({ container }: StepPlace, source: FileSource, directory: string): Promise<Fd> {
+  const [upper, work] = [join(directory, 'upper'), join(directory, 'work')];
+  for (const path of [upper, work]) mkdirSync(path, { mode: 0o755 });
+  const { userxattr } = container.engine.environment;
+  return sys().mountOverlay({ lower: await source.trees(), upper, work, userxattr });
+}
+
+/** While the command runs. */
+export interface Command {
+  readonly cwd: string;
+  readonly stack: AsyncDisposableStack;
+}
+
+function keep(stack: AsyncDisposableStack, fd: Fd): Fd {
+  stack.defer(() => sys().close(fd));
+  return fd;
+}
+
+/** A directory of the store's file system that is gone after the command. */
+export function scratchDirectory(
+  { container }: StepPlace,
+  stack: AsyncDisposableStack,
+  name: string,
+): string {
+  const outer = mkdtempSync(join(container.engine.store.scratch(), name));
+  stack.defer(() => rmSync(outer, { recursive: true, force: true }));
+  const directory = join(outer, 'files');
+  mkdirSync(directory, { mode: 0o755 });
+  return directory;
+}
+
+/** A directory that outlives builds; a new one begins as a copy of `from`. */
+export async function openCache(
+  place: StepPlace,
+  mount: CacheMount,
+  { cwd, stack }: Command,
+): Promise<RunMount> {
+  const fill = async (directory: string) => {
+    if (mount.from === undefined) return;
+    const source = await sourceOf(place.job, place.stage, mount.from);
+    using origin = await source.open();
+    await copyFiles(place, { mount, origin, source }, directory);
+  };
+  const namespace = place.scope.inputs.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS');
+  const id = namespace ? `${namespace}/${mount.id}` : mount.id;
+  return {
+    kind: 'bind',
+    source: await cacheDirectory(place.container.engine, { ...mount, id }, { stack, fill }),
+    target: inContainer(mount.target, cwd),
+    readonly: mount.readonly,
+    recursive: false,
+    options: mountFlags(mount.options),
+  };
+}
+
+export function mountFlags(options: MountOptions): MountFlag[] {
+  return (['nosuid', 'nodev', 'noexec'] as const).filter((flag) => flag in options);
+}

@@ -1,0 +1,81 @@
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { BldError, explain } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import type { SecretSource } from '../builder/build/secrets.ts';
+import { splitCsv } from './values.ts';
+
+/** `NAME=VALUE`; a bare NAME takes over bld's own variable, when there is one. */
+export function buildArgs(items: readonly string[], env: NodeJS.ProcessEnv): Map<string, string> {
+  const args = new Map<string, string>();
+  for (const item of items) {
+    const at = item.indexOf('=');
+    const own = at < 0 ? env[item] : undefined;
+    if (at === 0) throw new BldError('E_USAGE', `invalid build argument ${JSON.stringify(item)}`);
+    if (at > 0) args.set(item.slice(0, at), item.slice(at + 1));
+    else if (own !== undefined) args.set(item, own);
+    else log.warn(`missing ${JSON.stringify(item)} build argument. Try adding --build-arg ${item}=<VALUE>`);
+  }
+  return args;
+}
+
+/** The lines of `--build-arg-file`: blank ones and comments left out. */
+export function argumentLines(path: string): string[] {
+  try {
+    const lines = readFileSync(path, 'utf8').split(/\r?\n/);
+    return lines.filter((line) => line.trim() !== '' && !line.trimStart().startsWith('#'));
+  } catch (error) {
+    throw explain(error, `reading ${path}`);
+  }
+}
+
+/** `NAME=VALUE` items as a map; a bare NAME has an empty value. */
+export function namedValues(items: readonly string[], what: string): Record<string, string> {
+  const map: Record<string, string> = Object.create(null);
+  for (const item of items) {
+    const at = item.indexOf('=');
+    if (at === 0 || item === '') {
+      throw new BldError('E_USAGE', `invalid ${what} ${JSON.stringify(item)}: expected NAME=VALUE`);
+    }
+    map[at < 0 ? item : item.slice(0, at)] = at < 0 ? '' : item.slice(at + 1);
+  }
+  return map;
+}
+
+/** `id=ID[,src=PATH|,env=NAME][,type=file|env]`; without either, the variable ID, or else the file ID. */
+export function readSecret(text: string, env: NodeJS.ProcessEnv): readonly [id: string, source: SecretSource] {
+  const fields = namedValues(splitCsv(text), 'secret');
+  const { id, src = fields['source'], env: variable, type } = fields;
+  const known = ['id', 'src', 'source', 'env', 'type'];
+  const wrong = Object.keys(fields).find((key) => !known.includes(key));
+  if (wrong !== undefined || id === undefined || id === '') {
+    throw new BldError('E_USAGE', `invalid secret ${JSON.stringify(text)}`, {
+      hint: 'the form is id=ID[,src=PATH] or id=ID,env=NAME',
+    });
+  }
+  const name = variable ?? (type === 'env' ? (src ?? id) : src === undefined && type !== 'file' && env[id] !== undefined ? id : undefined);
+  if (name === undefined) return [id, { kind: 'file', path: resolve(src ?? id) }];
+  const value = env[name];
+  if (value === undefined) throw new BldError('E_NOT_FOUND', `secret ${id}: the variable ${name} is not set`);
+  return [id, { kind: 'value', value }];
+}
+
+/** `default`, `ID=SOCKET`, or `ID`, which is bld's own agent. E_UNSUPPORTED for keys: an agent has to hold them. */
+export function readAgent(text: string, env: NodeJS.ProcessEnv): readonly [id: string, socket: string] {
+  const [id = '', ...rest] = text.split('=');
+  const given = rest.join('=');
+  const socket = given || env['SSH_AUTH_SOCK'];
+  if (socket === undefined || socket === '') {
+    throw new BldError('E_NOT_FOUND', `--ssh ${text}: no agent is running (SSH_AUTH_SOCK is not set)`, {
+      hint: 'start one: eval $(ssh-agent); ssh-add',
+    });
+  }
+  const stat = statSync(socket, { throwIfNoEntry: false });
+  if (!stat) throw new BldError('E_NOT_FOUND', `--ssh ${text}: there is no ${socket}`);
+  if (!stat.isSocket()) {
+    throw new BldError('E_UNSUPPORTED', `--ssh ${text}: ${socket} is a key, not the socket of an agent`, {
+      hint: `let an agent hold it: ssh-add ${socket}; bld build --ssh ${id}`,
+    });
+  }
+  return [id, resolve(socket)];
+}
