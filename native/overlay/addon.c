@@ -133,6 +133,7 @@ static void add_exports(napi_env env, napi_value exports, const struct export *l
 NAPI_MODULE_INIT() {
   add_exports(env, exports, file_exports);
   add_exports(env, exports, mount_exports);
+  add_exports(env, exports, process_exports);
   void *record;
   napi_value buffer;
   napi_ref keep; /* for good: the functions write to it */

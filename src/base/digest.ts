@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { BldError } from './errors.ts';
 
 /** `algorithm:hex`, as in the OCI image specification, "Digests". Only made by the functions of this file. */
@@ -26,20 +26,23 @@ export function algorithmOf(digest: Digest): 'sha256' | 'sha512' {
   return digest.startsWith('sha512:') ? 'sha512' : 'sha256';
 }
 
+/** Loaded when something is hashed: many commands hash nothing, and it takes 5 ms. */
+const crypto = () => process.getBuiltinModule('node:crypto');
+
 /** sha256 of bytes in hand. For streams see `Hasher`. */
 export function digestOf(bytes: Uint8Array | string): Digest {
-  return `sha256:${hash('sha256', bytes, 'hex')}`;
+  return `sha256:${crypto().hash('sha256', bytes, 'hex')}`;
 }
 
 /** A running digest over bytes as they pass. */
 export class Hasher {
   readonly #algorithm: 'sha256' | 'sha512';
-  readonly #hash;
+  readonly #hash: Hash;
   size = 0;
 
   constructor(algorithm: 'sha256' | 'sha512' = 'sha256') {
     this.#algorithm = algorithm;
-    this.#hash = createHash(algorithm);
+    this.#hash = crypto().createHash(algorithm);
   }
 
   update(chunk: Uint8Array): void {

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { randomHex } from './random.ts';
 
 /** The bytes are at `path`, whole and on disk, or the file is as it was: temporary name, fsync, rename, fsync. */
 export function writeFileAtomic(path: string, bytes: string | Uint8Array, mode = 0o600): void {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  const temporary = `${path}.${randomHex(6)}`;
   const fd = openSync(temporary, 'wx', mode);
   try {
     const data = Buffer.from(bytes);

@@ -1,7 +1,7 @@
 import { BldError } from '../base/errors.ts';
 import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
-import { type Plan, planBuild, type Stage } from '../dockerfile/plan.ts';
+import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { hostPlatform } from '../images/platform.ts';
 import type { BuildSource } from './build/context.ts';
 import { finish } from './build/finish.ts';
@@ -54,14 +54,19 @@ export async function build(
 /** What the Dockerfile and the options come to, before anything is done. */
 export function planOf(source: BuildSource, options: BuildOptions): Plan {
   const file = parseFile(source.dockerfile.text, source.dockerfile.name);
+  return planBuild(file, planOptions(options));
+}
+
+/** What a plan, and a check, goes by. */
+export function planOptions(options: BuildOptions): PlanOptions {
   const host = hostPlatform();
-  return planBuild(file, {
+  return {
     ...(options.target !== undefined && { target: options.target }),
     buildArgs: options.buildArgs ?? new Map(),
     buildPlatform: host,
     targetPlatform: options.platform ?? host,
     contexts: options.contexts?.keys() ?? [],
-  });
+  };
 }
 
 interface Given {

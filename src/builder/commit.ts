@@ -3,7 +3,6 @@ import { createdOf, encodeConfig } from '../images/config.ts';
 import { type Location, parseLocation } from '../images/location.ts';
 import type { LayerCompression } from '../images/media-types.ts';
 import { changeConfig, changeSettings, stampConfig } from '../images/mutate.ts';
-import { pushImage } from '../images/push.ts';
 import { newImageName } from '../images/reference.ts';
 import type { ContainerConfig, History, ImageConfig } from '../images/types.ts';
 import type { PackOptions } from '../layers/pack.ts';
@@ -112,6 +111,7 @@ async function publish(
   location: Location,
   options: CommitOptions,
 ): Promise<Digest | null> {
+  const { pushImage } = await import('../images/push.ts');
   const { digest } = await pushImage(engine.store, image, location, {
     ...(options.format && { format: options.format }),
     ...(options.compression && { compression: options.compression }),

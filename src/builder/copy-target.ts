@@ -14,8 +14,8 @@ export interface Target {
   /** Path of `dir` below `root`; no leading slash. */
   readonly path: Buffer;
   readonly owners: OwnerWriter;
-  /** What the copy made anew in directories that were there before; null in a directory that is new itself. */
-  readonly made: Made[] | null;
+  /** Gets what the copy makes anew in directories that were there before; none in a directory that is new itself. */
+  readonly made?: Made[] | undefined;
 }
 
 /** An object in the container: its directory's path below the root, and its name. */
@@ -76,9 +76,9 @@ export function replace(target: Target, name: Buffer, make: () => void): void {
 }
 
 /** A directory of that name; one that is there stays, anything else is an error. What is in it is new when it is. */
-export function makeDirectory(target: Target, name: Buffer): Made[] | null {
+export function makeDirectory(target: Target, name: Buffer): Made[] | undefined {
   const { dir, made } = target;
-  const below = made && (isNew(target, name) ? null : made);
+  const below = made && isNew(target, name) ? undefined : made;
   try {
     sys().mkdir(dir, name, 0o755);
   } catch (error) {

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, unlinkSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, Hasher } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { randomHex } from '../base/random.ts';
 import type { Fd } from '../native/sys.ts';
 import { fetchUrl } from '../registry/fetch-url.ts';
 import { redactUrl } from '../registry/redact.ts';
@@ -39,7 +39,7 @@ export async function download(engine: Engine, source: string, checksum?: Digest
     signal: engine.signal,
     onRetry: (reason, waitMs) => log.warn(`${reason}; trying again in ${Math.round(waitMs / 100) / 10} s`),
   });
-  const path = join(engine.store.scratch(), randomBytes(8).toString('hex'));
+  const path = join(engine.store.scratch(), randomHex(8));
   const fd = openSync(path, 'wx+', 0o600);
   try {
     const length = Number(answer.header('content-length'));
@@ -74,7 +74,7 @@ export interface NewFile {
 
 /** As a download: a scratch file without a name, mode 0644. */
 export function writtenFile(engine: Engine, { name, content }: NewFile): Download {
-  const path = join(engine.store.scratch(), randomBytes(8).toString('hex'));
+  const path = join(engine.store.scratch(), randomHex(8));
   const fd = openSync(path, 'wx+', 0o644);
   try {
     writeFileSync(fd, content);

@@ -4,7 +4,7 @@ import { log } from '../base/log.ts';
 import { emptyConfig } from '../images/config.ts';
 import { derivedFrom } from '../images/mutate.ts';
 import { hostPlatform } from '../images/platform.ts';
-import { type PullPolicy, pullImage } from '../images/pull.ts';
+import type { PullPolicy } from '../images/pull.ts';
 import { imageConfig } from '../images/record.ts';
 import { baseName, parseReference } from '../images/reference.ts';
 import type { ImageRecord } from '../store/types.ts';
@@ -31,6 +31,7 @@ export async function obtainImage(
   image: string,
   options: { readonly pull?: PullPolicy | undefined; readonly platform?: Platform | undefined } = {},
 ): Promise<ImageRecord> {
+  const { pullImage } = await import('../images/pull.ts'); // transports and HTTP: nothing for a RUN to load
   return pullImage(engine.store, image, {
     policy: options.pull ?? 'missing',
     registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },

@@ -80,6 +80,8 @@ function filter(matchers: readonly IgnoreMatcher[], { file, own }: FilterParts):
     reason(path) {
       for (const matcher of matchers) {
         const rule = matcher.excludedBy(text(path));
+        if (rule?.line && file === undefined)
+          return `line ${rule.line} of the ignore file excludes it: ${rule.pattern}`;
         if (rule?.line) return `${file}:${rule.line} excludes it: ${rule.pattern}`;
         if (rule) return `the pattern ${rule.pattern} excludes it`;
       }

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
   constants,
@@ -10,7 +9,9 @@ import {
   renameSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { digestOf, hexOf } from '../base/digest.ts';
 import { BldError, isErrno } from '../base/errors.ts';
+import { randomHex } from '../base/random.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
 import { sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
@@ -68,10 +69,7 @@ function volumeMount({ engine }: Container, volume: Volume, user: Ownership): Ru
     throw new BldError('E_NOT_FOUND', `volume source ${source}: no such file or directory`);
   if (volume.chown) chownTree(source, user);
   if (volume.overlay) {
-    const scratch = join(
-      engine.store.scratch(),
-      `volume-${createHash('sha256').update(target).digest('hex').slice(0, 16)}`,
-    );
+    const scratch = join(engine.store.scratch(), `volume-${hexOf(digestOf(target)).slice(0, 16)}`);
     mkdirSync(scratch, { recursive: true });
     return { kind: 'overlay', source, target, scratch };
   }
@@ -155,7 +153,10 @@ export async function cacheDirectory(
     fill,
   }: { readonly stack: AsyncDisposableStack; readonly fill: (directory: string) => Promise<void> },
 ): Promise<string> {
-  let name = createHash('sha256').update(mount.id).digest('hex');
+  // caches that begin otherwise are others, as in BuildKit
+  const { id, uid, gid, mode, from, source } = mount;
+  const identity = JSON.stringify([id, uid, gid, mode, ...(from === undefined ? [] : [from, source])]);
+  let name = hexOf(digestOf(identity));
   if (mount.sharing === 'private') {
     for (let copy = 1; ; copy++) {
       const lease = store.leases.tryHold(`cache:${name}`, 'exclusive');
@@ -163,7 +164,7 @@ export async function cacheDirectory(
         stack.use(lease);
         break;
       }
-      name = createHash('sha256').update(`${mount.id}\0${copy}`).digest('hex');
+      name = hexOf(digestOf(`${identity}\0${copy}`));
     }
   } else {
     const how = mount.sharing === 'locked' ? 'exclusive' : 'shared';
@@ -172,7 +173,7 @@ export async function cacheDirectory(
   const directory = join(store.root, 'cache-mounts', name);
   if (existsSync(directory)) return directory;
   // filled aside, so that nobody ever sees half of it
-  const fresh = join(store.scratch(), `cache-${randomBytes(8).toString('hex')}`);
+  const fresh = join(store.scratch(), `cache-${randomHex(8)}`);
   mkdirSync(fresh);
   await fill(fresh);
   chmodSync(fresh, mount.mode);

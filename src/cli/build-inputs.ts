@@ -43,7 +43,10 @@ export function namedValues(items: readonly string[], what: string): Record<stri
 }
 
 /** `id=ID[,src=PATH|,env=NAME][,type=file|env]`; without either, the variable ID, or else the file ID. */
-export function readSecret(text: string, env: NodeJS.ProcessEnv): readonly [id: string, source: SecretSource] {
+export function readSecret(
+  text: string,
+  env: NodeJS.ProcessEnv,
+): readonly [id: string, source: SecretSource] {
   const fields = namedValues(splitCsv(text), 'secret');
   const { id, src = fields['source'], env: variable, type } = fields;
   const known = ['id', 'src', 'source', 'env', 'type'];
@@ -53,7 +56,13 @@ export function readSecret(text: string, env: NodeJS.ProcessEnv): readonly [id: 
       hint: 'the form is id=ID[,src=PATH] or id=ID,env=NAME',
     });
   }
-  const name = variable ?? (type === 'env' ? (src ?? id) : src === undefined && type !== 'file' && env[id] !== undefined ? id : undefined);
+  const name =
+    variable ??
+    (type === 'env'
+      ? (src ?? id)
+      : src === undefined && type !== 'file' && env[id] !== undefined
+        ? id
+        : undefined);
   if (name === undefined) return [id, { kind: 'file', path: resolve(src ?? id) }];
   const value = env[name];
   if (value === undefined) throw new BldError('E_NOT_FOUND', `secret ${id}: the variable ${name} is not set`);

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { BldError, isErrno } from '../base/errors.ts';
 import { feed } from './feed.ts';
 
@@ -9,6 +8,7 @@ const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
  * installed, E_ARCHIVE with its message when it fails. Leaving the loop ends the program.
  */
 export async function* external(source: AsyncIterable<Uint8Array>, program: string): AsyncGenerator<Buffer> {
+  const { spawn } = await import('node:child_process'); // loads much that few layers need
   const child = spawn(program, ['-dc'], { env: ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'] });
   let message = '';
   child.stderr.on('data', (text: Buffer) => {

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
-import { BldError } from '../base/errors.ts';
+import { BldError, isErrno } from '../base/errors.ts';
 import { installRoot } from './install.ts';
-import type { Fd } from './sys.ts';
+import { type Fd, sys } from './sys.ts';
 
 /** Descriptor numbers in the helper: the channel, then the descriptors passed on. */
 export const FIRST_PASSED_FD = 4;
@@ -21,8 +20,9 @@ export interface HelperOptions {
 export interface Helper {
   /** A byte on the channel: what the helper waits for is there. */
   go(): void;
+  /** Nothing after its end. */
   kill(signal: NodeJS.Signals): void;
-  /** After the helper's end and its last report. Rejects with E_ENVIRONMENT when it could not be started. */
+  /** After the helper's end and its last report. */
   readonly ended: Promise<void>;
 }
 
@@ -41,32 +41,52 @@ function reportReader(onReport: HelperOptions['onReport']): (chunk: Buffer) => v
   };
 }
 
-/** Starts `bld-helper run`. The helper ends with this process, whatever ends it. */
+const NUMBERS = [0, 1, 2] as const;
+
+/** Writes all of it; a helper that has ended takes nothing more: its last report, or `ended`, tells why. */
+function tellHelper(channel: Fd, bytes: Buffer): void {
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(channel, bytes, at);
+  } catch (error) {
+    if (!isErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
+  }
+}
+
+/** Starts `bld-helper run`; E_ENVIRONMENT when that cannot be. The helper ends with this process, whatever ends it. */
 export function spawnHelper(options: HelperOptions): Helper {
   const program = join(installRoot(), 'native/overlay/build/bld-helper');
-  const child = spawn(program, ['run'], {
-    stdio: [...options.stdio, 'pipe', ...options.fds],
-    env: {},
-    windowsHide: false,
+  const read = reportReader(options.onReport);
+  const stdio = NUMBERS.map((number) => {
+    const given = options.stdio[number];
+    return given === 'inherit' ? number : given === 'ignore' ? -1 : given;
   });
-  const channel = child.stdio[3] as Duplex | null | undefined;
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', (cause) => {
-      reject(new BldError('E_ENVIRONMENT', `starting ${program}: ${cause.message}`, { cause }));
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  let running = true;
+  let started: readonly [pid: number, channel: Fd];
+  try {
+    started = sys().startProcess(program, 'run', [...stdio, ...options.fds], (said) => {
+      if (said) {
+        read(said);
+        return;
+      }
+      running = false;
+      closeSync(channel);
+      resolve();
     });
-    child.once('close', () => resolve());
-  });
-  if (channel) {
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(options.spec.length);
-    channel.on('data', reportReader(options.onReport));
-    // The helper's early end: its last report, or `ended`, tells why.
-    channel.on('error', () => {});
-    channel.write(Buffer.concat([length, options.spec]));
+  } catch (cause) {
+    throw new BldError('E_ENVIRONMENT', `starting ${program}: ${(cause as Error).message}`, { cause });
   }
+  const [pid, channel] = started;
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(options.spec.length);
+  tellHelper(channel, Buffer.concat([length, options.spec]));
   return {
-    go: () => channel?.write('g'),
-    kill: (signal) => child.kill(signal),
+    go() {
+      if (running) tellHelper(channel, Buffer.from('g'));
+    },
+    kill(signal) {
+      if (running) process.kill(pid, signal);
+    },
     ended,
   };
 }

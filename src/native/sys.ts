@@ -117,6 +117,17 @@ export interface Sys {
   attachMount(mount: Fd, path: string, namespace?: Fd): void;
   /** umount2(MNT_DETACH); EINVAL when nothing is mounted there. */
   unmount(path: string, namespace?: Fd): void;
+  /**
+   * Starts a program with one word, an empty environment and these descriptors: 0 to 2 (-1 is /dev/null), a channel as 3,
+   * the rest as 4 and on. `tell` gets what it says on the channel, and null after its end; the channel (the second of
+   * the result, beside the pid) is then the caller's to close.
+   */
+  startProcess(
+    program: string,
+    word: string,
+    fds: readonly Fd[],
+    tell: (said: Buffer | null) => void,
+  ): readonly [pid: number, channel: Fd];
   /** prctl(PR_SET_CHILD_SUBREAPER) and the like are the helper's; this is the process's umask, 0 for exact modes. */
   umask(mask: number): number;
 }

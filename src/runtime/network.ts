@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { Socket } from 'node:net';
@@ -76,6 +76,7 @@ async function connectPasta(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { spawn } = await import('node:child_process'); // loads much that most runs do without
   // Goes into the background when it is ready, and ends when the process of the namespace is gone.
   const child = spawn(path, [...PASTA, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   const complaint = listen(child);
@@ -93,6 +94,7 @@ async function connectSlirp(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { spawn } = await import('node:child_process');
   const child = spawn(path, [...SLIRP, ...args, 'tap0'], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
   });

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { randomHex } from '../base/random.ts';
 import { spawnHelper } from '../native/helper.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { createCgroups, removeCgroups } from './cgroup.ts';
@@ -87,7 +87,7 @@ export async function runCommand(spec: RunSpec): Promise<RunResult> {
   const opened: Fd[] = [];
   const outcome = new Outcome();
   let networkError: unknown;
-  const cgroups = createCgroups(spec.resources, `bld-${process.pid}-${randomBytes(4).toString('hex')}`);
+  const cgroups = createCgroups(spec.resources, `bld-${process.pid}-${randomHex(4)}`);
   try {
     const wire = encode(spec, cgroups, opened);
     const connect = async (pid: number) => {

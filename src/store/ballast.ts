@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { BldError } from '../base/errors.ts';
 import { layout } from './layout.ts';
@@ -14,6 +13,7 @@ export function loadBallast(root: string): void {
   const path = layout.ballast(root);
   if (statSync(path, { throwIfNoEntry: false })?.size === SIZE) return;
   try {
+    const { randomBytes } = process.getBuiltinModule('node:crypto');
     writeFileSync(path, randomBytes(SIZE), { mode: 0o600 }); // no file system compresses these away
   } catch {
     rmSync(path, { force: true });

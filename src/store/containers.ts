@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BldError } from '../base/errors.ts';
+import { randomHex } from '../base/random.ts';
 import { withBallast } from './ballast.ts';
 import { type ContainerRow, readContainer, recordOf, writeContainer } from './container-rows.ts';
 import type { Context } from './context.ts';
@@ -51,7 +51,7 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
     create(container, { base, unique }) {
       checkContainerName(base);
       presence.id();
-      const id = randomBytes(32).toString('hex');
+      const id = randomHex(32);
       try {
         return db.transaction(() => {
           const record = { ...container, id, name: freeName(base, unique), created: Date.now() };

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BldError } from '../base/errors.ts';
 import { syncDirectory } from '../base/fs.ts';
+import { randomHex } from '../base/random.ts';
 import { sys } from '../native/sys.ts';
 import { loadBallast } from './ballast.ts';
 import { Database, REPAIR_HINT } from './database.ts';
@@ -62,7 +62,7 @@ export interface NewIndex {
  */
 export function createIndex(root: string, { kind, boot, fill }: NewIndex): void {
   const path = layout.index(root);
-  const draft = join(layout.tmp(root), `${randomUUID()}.db`);
+  const draft = join(layout.tmp(root), `${randomHex(16)}.db`);
   const lock = openSync(root, 'r');
   try {
     waitForLock(lock, root);

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { BldError, isErrno } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { randomHex } from '../base/random.ts';
 import { sys } from '../native/sys.ts';
 import { withBallast } from './ballast.ts';
 import type { Database } from './database.ts';
@@ -39,7 +39,7 @@ interface Held {
 
 function appear(root: string): Held {
   for (;;) {
-    const id = randomUUID();
+    const id = randomHex(16);
     const fd = openSync(layout.presence(root, id), 'wx', 0o600);
     // Between open and lock it looks like a dead process's file: one that clears may hold or have removed it.
     if (sys().tryLock(fd, 'exclusive') && fstatSync(fd).nlink > 0) return { id, fd };

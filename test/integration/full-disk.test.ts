@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Bench, BLD, PEOPLE, type Person } from '../helpers/bld.ts';
 import { Disk, failure, listing, publish, rawImage } from '../helpers/faults.ts';
-import { attempt, leftovers } from '../helpers/processes.ts';
+import { attempt, call, leftovers } from '../helpers/processes.ts';
 import { TestRegistry } from '../helpers/registry.ts';
 import { validateLayout } from '../helpers/validate.ts';
 import { archive, member } from '../unit/layers/fixtures.ts';
@@ -34,7 +34,7 @@ function small(person: Person, options = 'size=48m'): { bench: Bench; disk: Disk
 }
 
 interface Case {
-  readonly prepare?: (bench: Bench) => void;
+  readonly prepare?: (bench: Bench) => unknown;
   readonly args: (bench: Bench) => readonly string[];
   /** Bytes left free. */
   readonly leave: number;
@@ -47,7 +47,8 @@ const CASES: Readonly<Record<string, Case>> = {
     leave: 30_000,
   },
   'unpacking a base': {
-    prepare: (bench) => bench.run('from', '--tls-verify=false', '--name', 'unpacked', `${registry.host}/big`),
+    prepare: (bench) =>
+      call(bench, ['from', '--tls-verify=false', '--name', 'unpacked', `${registry.host}/big`]),
     args: () => ['copy', 'unpacked', 'context/large-1', '/'],
     leave: 3 * MIB,
   },
@@ -78,7 +79,7 @@ describe.each(['root', 'tester'] as const)('a full disk as %s', (person) => {
   test.for(Object.entries(CASES))('%s', async ([, { prepare, args, leave }]) => {
     using place = small(person);
     const { bench, disk } = place;
-    prepare?.(bench);
+    await prepare?.(bench);
     bench.run('containers');
     const before = listing(bench);
     const used = disk.free;
@@ -109,10 +110,10 @@ describe.each(['root', 'tester'] as const)('a full disk as %s', (person) => {
     expect(bench.run('run', 'c', 'sh', '-c', 'rm /huge; ls /kept')).toBe('/kept');
   });
 
-  test('images and containers can be removed from a disk without a free byte, and that makes space', () => {
+  test('images and containers can be removed from a disk without a free byte, and that makes space', async () => {
     using place = small(person);
     const { bench, disk } = place;
-    bench.run('pull', '--tls-verify=false', `${registry.host}/big`);
+    await call(bench, ['pull', '--tls-verify=false', `${registry.host}/big`]);
     disk.leave(0);
     const before = disk.free;
     bench.run('images');

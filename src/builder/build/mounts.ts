@@ -55,7 +55,7 @@ async function copyFiles(
     ownerFileOf(join(into ?? engine.store.scratch(), 'files')),
   );
   try {
-    const at = target === null ? null : { root: target, dir: target, path: SELF, owners, made: null };
+    const at = target === null ? null : { root: target, dir: target, path: SELF, owners };
     const isDirectory = sys().stat(fd, SELF)?.type === 'dir';
     const steps = isDirectory ? copy.contents(fd, at) : copy.object(fd, SELF, at, Buffer.from('file'));
     await paced(steps, engine.signal);

@@ -75,6 +75,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
     const container = fork(below.container, `${stage.name ?? 'stage'}-build`);
     job.containers.push(container);
     const image = openState(below.image.config, below.image.author);
+    await record(container, image, undefined);
     return {
       container: listening(job, stage, container),
       scope: below.scope,
@@ -97,19 +98,14 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   });
   job.containers.push(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);
-  if (name === 'scratch') {
-    const settings: ContainerConfig = { Env: [SCRATCH_PATH] };
-    await changeState(container, (state) => ({ ...state, image: { ...state.image, config: settings } }));
-  }
   const { state } = read(container);
-  const config = containerConfig(state) as ConfigRecord;
+  const config: ConfigRecord =
+    name === 'scratch' ? { Env: [SCRATCH_PATH] } : (containerConfig(state) as ConfigRecord);
   const triggers = parseTriggers(config.OnBuild ?? [], name);
-  return {
-    container: listening(job, stage, container),
-    scope: openScope(job.plan.inputs, config.Env ?? []),
-    image: openState(config, state.image.author),
-    triggers,
-  };
+  const image = openState(config, state.image.author);
+  await record(container, image, undefined);
+  const scope = openScope(job.plan.inputs, config.Env ?? []);
+  return { container: listening(job, stage, container), scope, image, triggers };
 }
 
 /** What a named context in place of an image is as a base. */

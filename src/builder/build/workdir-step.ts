@@ -3,7 +3,7 @@ import { ownerWriter } from '../../layers/owner.ts';
 import { ownerFileOf } from '../../layers/owner-file.ts';
 import { sys } from '../../native/sys.ts';
 import { lookupUser } from '../../runtime/users.ts';
-import { ensureDirectory } from '../destination.ts';
+import { ensureDirectory, kindAt } from '../destination.ts';
 import { openRootfs } from '../rootfs.ts';
 import { step } from '../step.ts';
 import type { StepPlace } from './stage.ts';
@@ -23,6 +23,8 @@ export async function workdirStep({ container, config, words }: StepPlace, word:
     as: words,
     work: async () => {
       using rootfs = await openRootfs(container);
+      // the user matters for a new directory alone: no image has to know all that it names
+      if (kindAt(rootfs.fd, path) === 'dir') return null;
       const { store } = container.engine;
       const { upper } = store.containers.directories(container.id);
       const owners = ownerWriter(store.kind.owners, ownerFileOf(upper));

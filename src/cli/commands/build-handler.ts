@@ -1,99 +1,154 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { Platform } from '../../base/descriptor.ts';
 import { BldError } from '../../base/errors.ts';
-import { readSource } from '../../builder/build/context.ts';
-import { build } from '../../builder/build.ts';
-import { parseLocation } from '../../images/location.ts';
-import { newImageName } from '../../images/reference.ts';
+import { check } from '../../builder/build/check.ts';
+import { openSource } from '../../builder/build/context.ts';
+import { type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
+import type { Committed } from '../../builder/commit.ts';
+import { exportDirectory, exportTar } from '../../builder/export.ts';
+import { push } from '../../builder/images.ts';
+import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
+import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
+import { outputsOf } from '../build-outputs.ts';
 import { buildReport } from '../build-report.ts';
 import { compressionOptions } from '../compression-options.ts';
+import type { Context } from '../context.ts';
 import { identity } from '../identity.ts';
-import { lines } from '../output.ts';
+import { lines, type Outcome, text, writeLog } from '../output.ts';
 import { onePlatform } from '../platform-option.ts';
 import { runDefaults } from '../run-defaults.ts';
 import type { Handler, Values } from '../spec.ts';
+import { readSeconds } from '../values.ts';
 import type { spec } from './build.ts';
-
-/** `NAME=VALUE`; a bare NAME takes over bld's own variable, when there is one. */
-function argsOf(items: readonly string[], env: NodeJS.ProcessEnv): Map<string, string> {
-  const args = new Map<string, string>();
-  for (const item of items) {
-    const at = item.indexOf('=');
-    const own = at < 0 ? env[item] : undefined;
-    if (at === 0) throw new BldError('E_USAGE', `invalid build argument ${JSON.stringify(item)}`);
-    if (at > 0) args.set(item.slice(0, at), item.slice(at + 1));
-    else if (own !== undefined) args.set(item, own);
-  }
-  return args;
-}
-
-function pairs(items: readonly string[], what: string): Record<string, string> {
-  const map: Record<string, string> = Object.create(null);
-  for (const item of items) {
-    const at = item.indexOf('=');
-    if (at === 0)
-      throw new BldError('E_USAGE', `invalid ${what} ${JSON.stringify(item)}: expected NAME=VALUE`);
-    map[at < 0 ? item : item.slice(0, at)] = at < 0 ? '' : item.slice(at + 1);
-  }
-  return map;
-}
-
-function destinationsOf(tags: readonly string[]) {
-  const names: string[] = [];
-  const destinations = [];
-  for (const tag of tags) {
-    const location = parseLocation(tag);
-    if (location === null) names.push(newImageName(tag));
-    else if (location.transport === 'containers-storage') names.push(newImageName(location.name));
-    else destinations.push(location);
-  }
-  return { names, destinations };
-}
 
 function compressionOf(options: Values<typeof spec.flags>) {
   const { compression, level, force } = compressionOptions(options);
   return { compression, compressionLevel: level, forceCompression: force };
 }
 
-export const handle: Handler<typeof spec.flags> = async (context, options, [directory = '.']) => {
-  const { requireCached, explain } = options;
-  const source = readSource({ context: directory, files: options.file, ignoreFile: options.ignorefile });
-  const engine = await context.engine({ quiet: options.quiet, registry: options, requireCached, explain });
-  if (options.iidfile !== undefined) rmSync(options.iidfile, { force: true });
-  const say = options.quiet ? () => {} : (line: string) => context.print({ kind: 'text', text: line });
-  const { names, destinations } = destinationsOf(options.tag);
-  const made = await build(engine, source, {
-    names,
-    destinations,
+/** As a build argument: seconds, or nothing where it is not set. */
+function epochOf(text: string | undefined): number | undefined {
+  return text ? readSeconds(text) : undefined;
+}
+
+type Options = Values<typeof spec.flags>;
+
+function platformOf(options: Options): Platform | undefined {
+  if (options.platform.length < 2) return onePlatform(options);
+  throw new BldError('E_UNSUPPORTED', 'several platforms in one build are not provided', {
+    hint: 'build each of them with its own --platform and name',
+  });
+}
+
+function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
+  const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
+  const unset = (names: readonly unknown[]) => names.map((name) => [String(name), null] as const);
+  return {
     target: options.target,
-    buildArgs: argsOf(options.buildArg, context.env),
-    platform: onePlatform(options),
+    buildArgs: args,
+    platform: platformOf(options),
     pull: options.pullAlways ? 'always' : options.pullNever ? 'never' : options.pull,
-    contexts: new Map(Object.entries(pairs(options.buildContext, 'build context'))),
-    labels: pairs(options.label, 'label'),
+    contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
+    secrets: new Map(options.secret.map((text) => readSecret(text, env))),
+    ssh: new Map(options.ssh.map((text) => readAgent(text, env))),
+    labels: namedValues(options.label, 'label'),
     run: runDefaults(options),
     allow: options.allow as readonly string[],
     layers: options.layers,
     noCache: options.noCache,
-    jobs: options.jobs,
+    jobs: options.jobs || availableParallelism(),
     keepFailed: options.keepFailed,
     commit: {
       format: options.format,
       squash: options.squash,
       timestamp: options.timestamp,
-      sourceDateEpoch: options.sourceDateEpoch,
+      sourceDateEpoch: options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH')),
       rewriteTimestamp: options.rewriteTimestamp,
       omitHistory: options.omitHistory,
-      annotations: pairs(options.annotation, 'annotation'),
+      change: {
+        env: { ...namedValues(options.env, 'variable'), ...Object.fromEntries(unset(options.unsetenv)) },
+        labels: Object.fromEntries(unset(options.unsetlabel)),
+      },
+      annotations: namedValues(options.annotation, 'annotation'),
       unsetAnnotations: options.unsetannotation,
       identity: options.identityLabel ? identity().version : undefined,
       createdAnnotation: options.createdAnnotation,
       ...compressionOf(options),
     },
-    onEvent: buildReport(say),
+  };
+}
+
+/** Warnings go to standard output; E_DOCKERFILE for what would fail the build, or where `check=error=true`. */
+function tellCheck(context: Context, { warnings, errors, isViolation }: LintReport): Outcome {
+  const said = warnings.map((warning) => `${formatWarning(warning)}\n\n`).join('');
+  if (said) context.print(text(said));
+  const [error] = errors;
+  if (error) throw error;
+  if (isViolation) {
+    throw new BldError('E_DOCKERFILE', `checks that are errors in this file failed: ${warnings.length}`, {
+      hint: 'mend them, or leave them out by "# check=skip=NAME"',
+      exitCode: 1,
+    });
+  }
+  return said ? undefined : text('Check complete, no warnings found.\n');
+}
+
+function tell(options: Options, made: Committed): Outcome {
+  if (options.metadataFile !== undefined) {
+    const metadata = {
+      'containerimage.config.digest': made.id,
+      ...(made.manifest && { 'containerimage.digest': made.manifest }),
+      ...(made.names.length > 0 && { 'image.name': made.names.join(',') }),
+    };
+    writeFileSync(options.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+  }
+  if (options.iidfile !== undefined) writeFileSync(options.iidfile, made.id);
+  if (options.iidfileRaw !== undefined) writeFileSync(options.iidfileRaw, made.id.slice(7));
+  const isFiled = options.iidfile !== undefined || options.iidfileRaw !== undefined;
+  return isFiled ? undefined : lines([made.id.slice(7)]);
+}
+
+/** Where what the build says goes: standard output (or error, where a tar takes that one), a file, nowhere. */
+function speaker(context: Context, { quiet, logfile }: Options, isTaken: boolean): (text: string) => void {
+  if (logfile !== undefined) {
+    writeFileSync(logfile, '');
+    return (text) => appendFileSync(logfile, text);
+  }
+  if (isTaken && !quiet) return writeLog;
+  return quiet ? () => {} : (text) => context.print({ kind: 'text', text });
+}
+
+export const handle: Handler<typeof spec.flags> = async (context, options, [directory = '.']) => {
+  const { requireCached, explain } = options;
+  const engine = await context.engine({ quiet: options.quiet, registry: options, requireCached, explain });
+  const source = await openSource(engine, {
+    context: directory,
+    files: options.file,
+    ignoreFile: options.ignorefile,
+    input: () => process.stdin,
   });
+  const building = buildOptions(options, context.env);
+  const report = check(engine, source, planOptions(building));
+  if (options.check) return tellCheck(context, report);
+  if (report.isViolation) tellCheck(context, report);
+  for (const file of [options.iidfile, options.iidfileRaw])
+    if (file !== undefined) rmSync(file, { force: true });
+  const outputs = outputsOf(options.tag, options.output, options.push);
+  const { names, destinations } = outputs;
+  const say = speaker(context, options, outputs.tars.includes('-'));
+  const plan = planOf(source, building);
+  const made = await build(engine, source, { ...building, names, destinations, onEvent: buildReport(say) });
+  if (plan.unusedBuildArgs.length > 0) {
+    say(`[Warning] one or more build args were not consumed: [${plan.unusedBuildArgs.join(' ')}]\n`);
+  }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     say(`Successfully tagged ${name}\n`);
-  if (options.iidfile === undefined) return lines([made.id.slice(7)]);
-  writeFileSync(options.iidfile, made.id);
-  return undefined;
+  for (const directory of outputs.directories) await exportDirectory(engine, made.id, directory);
+  for (const tar of outputs.tars) await exportTar(engine, made.id, tar === '-' ? process.stdout : tar);
+  for (const name of outputs.pushed) {
+    await push(engine, name, `docker://${name}`, { format: options.format });
+  }
+  const said = tell(options, made);
+  return outputs.tars.includes('-') ? undefined : said;
 };

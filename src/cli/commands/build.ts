@@ -93,6 +93,8 @@ export const spec = defineCommand({
       readChoice('security.insecure', 'network.host'),
     ),
     layers: bool('one layer a step', { fallback: true, env: ['BLD_LAYERS', 'BUILDAH_LAYERS'] }),
+    check: bool('check the Dockerfile, and build nothing'),
+    push: bool('push the image to the registries of its names'),
     'no-cache': bool('do all steps anew'),
     'require-cached': bool('fail when a step is not in the cache', { env: ['BLD_REQUIRE_CACHED'] }),
     explain: bool('say for a step that is not in the cache what differs from the last time', {
@@ -112,7 +114,58 @@ export const spec = defineCommand({
     'force-rm': bool('working containers go after a failed build too', { hidden: true, ignored: true }),
     compress: bool('layers are always compressed on their way out', { hidden: true, ignored: true }),
     'disable-content-trust': bool('not for this kind of signature', { hidden: true, ignored: true }),
-    'inherit-labels': bool('keep the labels of the base image', { fallback: true }),
+    'inherit-labels': bool('keep the labels of the base image', {
+      fallback: true,
+      unsupported: 'remove labels with --unsetlabel',
+    }),
+    'inherit-annotations': bool('annotations of the base image', {
+      fallback: true,
+      unsupported: 'annotations of the base image are never kept: they tell about that image',
+    }),
+    output: list('what to write besides: a directory, or type=local|tar|oci|docker|image,dest=PATH', {
+      value: 'OUTPUT',
+      short: 'o',
+    }),
+    manifest: text('manifest list that the image is added to', {
+      value: 'NAME',
+      unsupported: 'build each platform on its own, then push the images to one list',
+    }),
+    'all-platforms': bool('build for all platforms of the base images', {
+      unsupported: 'name one with --platform',
+    }),
+    mount: list('mount for every RUN', { value: 'MOUNT', unsupported: 'use --volume, or RUN --mount' }),
+    'hooks-dir': list('directory of OCI hooks', { value: 'PATH', unsupported: 'no hooks are run' }),
+    runtime: text('OCI runtime', { value: 'PATH', unsupported: 'RUNs need no other program' }),
+    'runtime-flag': csv('flag for the OCI runtime', {
+      value: 'FLAG',
+      unsupported: 'RUNs need no other program',
+    }),
+    'no-hosts': bool('leave /etc/hosts of the image alone', {
+      unsupported: 'RUNs always see an /etc/hosts of their own',
+    }),
+    'no-hostname': bool('leave /etc/hostname of the image alone', {
+      unsupported: 'RUNs always see an /etc/hostname of their own',
+    }),
+    'compat-volumes': bool('throw away what is written to volumes', {
+      unsupported: 'what is written to a volume is kept',
+    }),
+    'save-stages': bool('make images of stages', { unsupported: 'build a stage with --target' }),
+    'stage-labels': bool('label the images of stages', { unsupported: 'stages are no images' }),
+    'layer-label': list('label of images between', { value: 'LABEL', unsupported: 'steps are no images' }),
+    logsplit: bool('a log for each platform', { unsupported: 'one platform is built at a time' }),
+    'source-policy-file': text('rules for sources', {
+      value: 'PATH',
+      unsupported: 'there are no source policies',
+    }),
+    'os-feature': list('operating system feature of the image', {
+      value: 'NAME',
+      unsupported: 'set it with bld config',
+    }),
+    'os-version': text('operating system version of the image', {
+      value: 'VERSION',
+      unsupported: 'set it with bld config',
+    }),
+    cw: text('make a confidential workload', { value: 'OPTIONS', unsupported: 'bld makes plain images' }),
     loglevel: integer('amount of log', { hidden: true, ignored: true }),
   },
   args: { max: 1, after: 'strict' },

@@ -1,5 +1,5 @@
-import { isatty } from 'node:tty';
 import { BldError } from '../../base/errors.ts';
+import { isTerminal } from '../../base/terminal.ts';
 import { findContainer } from '../../builder/container.ts';
 import { run } from '../../builder/run.ts';
 import type { Handler } from '../spec.ts';
@@ -19,7 +19,7 @@ function environmentOf(items: readonly string[], own: NodeJS.ProcessEnv): Record
 
 export const handle: Handler<typeof spec.flags> = async (context, options, [name = '', ...argv]) => {
   const { cache, requireCached, explain } = options;
-  const engine = await context.engine({ cache, requireCached, explain, quiet: !isatty(2) });
+  const engine = await context.engine({ cache, requireCached, explain, quiet: !isTerminal(2) });
   await run(findContainer(engine, name), argv, {
     env: environmentOf(options.env, context.env),
     user: options.user,
