@@ -1,11 +1,13 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync, write } from 'node:fs';
+import { promisify } from 'node:util';
 import { Hasher } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
-import { openNewFile, placeObject, placeSmallFile, setTime, writeAt } from '../layers/place.ts';
+import { openNewFile, placeObject, placeSmallFile, setTime } from '../layers/place.ts';
 import { shownPath } from '../layers/tar/entry.ts';
 import type { Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
 import { linkTwin, makeDirectory, pathOf, replace, type Target } from './copy-target.ts';
+import type { Step } from './pace.ts';
 
 /** Files up to this size are read, hashed and written in one go each. */
 const SMALL = 256 * 1024;
@@ -47,7 +49,7 @@ export class TreeCopy {
   }
 
   /** A directory without what is in it; one that is there already stays as it is. */
-  *parent(root: Fd, path: Buffer, target: Target | null, as: Buffer): Generator<void> {
+  *parent(root: Fd, path: Buffer, target: Target | null, as: Buffer): Generator<Step> {
     yield;
     const source = sys().openIn(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
@@ -66,7 +68,7 @@ export class TreeCopy {
   }
 
   /** Hashes a file's bytes alone: an archive, which something else unpacks. */
-  *bytes(fd: Fd, stat: Stat, path: Buffer): Generator<void> {
+  *bytes(fd: Fd, stat: Stat, path: Buffer): Generator<Step> {
     const from = { dir: fd, name: SELF, stat, path, bare: false };
     this.#hasher.update(Buffer.concat([path, Buffer.from(`\0archive\0${stat.size}\n`)]));
     const source = openRead(from);
@@ -105,7 +107,7 @@ export class TreeCopy {
   }
 
   /** The contents of the directory `source` into the directory of the target. `path`: below the copied root. */
-  *contents(source: Fd, target: Target | null, path: Buffer = SELF): Generator<void> {
+  *contents(source: Fd, target: Target | null, path: Buffer = SELF): Generator<Step> {
     const entries = sys()
       .readDir(source)
       .sort((a, b) => Buffer.compare(a.name, b.name));
@@ -124,14 +126,14 @@ export class TreeCopy {
   }
 
   /** One object, under the name `as` in the target's directory. */
-  *object(source: Fd, name: Buffer, target: Target | null, as: Buffer): Generator<void> {
+  *object(source: Fd, name: Buffer, target: Target | null, as: Buffer): Generator<Step> {
     const stat = sys().stat(source, name);
     if (!stat) throw changed(as);
     this.#links.clear();
     yield* this.#object({ dir: source, name, stat, path: as, bare: false }, target, as);
   }
 
-  *#object(from: From, target: Target | null, as: Buffer): Generator<void> {
+  *#object(from: From, target: Target | null, as: Buffer): Generator<Step> {
     yield;
     const meta = this.#meta(from.dir, from.name, from.stat);
     switch (meta.type) {
@@ -154,7 +156,7 @@ export class TreeCopy {
     }
   }
 
-  *#directory(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
+  *#directory(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<Step> {
     this.#note(from.bare ? 'parent' : 'dir', from.path, meta);
     const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
     const source = sys().openIn(from.dir, from.name, flags);
@@ -178,7 +180,7 @@ export class TreeCopy {
     }
   }
 
-  *#file(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
+  *#file(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<Step> {
     const { stat } = from;
     const inode = stat.nlink > 1 ? `${stat.dev}:${stat.ino}` : undefined;
     const twin = inode === undefined ? undefined : this.#links.get(inode);
@@ -206,7 +208,7 @@ export class TreeCopy {
     );
   }
 
-  *#largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<void> {
+  *#largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<Step> {
     const source = openRead(from);
     try {
       this.#note('file', from.path, meta);
@@ -232,23 +234,48 @@ export class TreeCopy {
     }
   }
 
-  /** The bytes, hashed as they are copied: what the key says is what the container has. Zeros of holes stay holes. */
-  *#stream(source: Fd, from: From, out: Fd | null): Generator<void> {
-    const buffer = Buffer.allocUnsafe(CHUNK);
+  /**
+   * The bytes, hashed as they are copied: what the key says is what the container has. Zeros of holes stay holes. While
+   * one chunk is written the next is read and hashed; whoever drives this never stops it while a write is under way.
+   */
+  *#stream(source: Fd, from: From, out: Fd | null): Generator<Step> {
+    const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
     const sparse = from.stat.blocks * 512 < from.stat.size;
+    let writing: Promise<void> | undefined;
     let at = 0;
-    for (;;) {
-      const length = readSync(source, buffer, 0, CHUNK, null);
-      if (length === 0) break;
-      const chunk = buffer.subarray(0, length);
-      this.#hasher.update(chunk);
-      if (out !== null && !(sparse && isZero(chunk))) writeAt(out, chunk, at);
-      at += length;
-      yield;
+    try {
+      for (let turn = 0; ; turn ^= 1) {
+        const buffer = buffers[turn] ?? SELF;
+        const length = readSync(source, buffer, 0, CHUNK, null);
+        if (length === 0) break;
+        const chunk = buffer.subarray(0, length);
+        this.#hasher.update(chunk);
+        const before = writing;
+        writing = undefined; // where this may be left for good nothing is under way
+        yield before;
+        writing = out !== null && !(sparse && isZero(chunk)) ? writeBeside(out, chunk, at) : undefined;
+        at += length;
+      }
+    } finally {
+      if (writing) yield writing; // the file must stay open for it, also when reading has failed
     }
     if (at !== from.stat.size) throw changed(from.path);
     if (out !== null && sparse) ftruncateSync(out, at);
   }
+}
+
+const writeLater = promisify(write);
+
+/** Writes all of the chunk on the thread pool; a failure is told when it is waited for. */
+function writeBeside(fd: Fd, chunk: Buffer, position: number): Promise<void> {
+  const work = async () => {
+    for (let done = 0; done < chunk.length; ) {
+      done += (await writeLater(fd, chunk, done, chunk.length - done, position + done)).bytesWritten;
+    }
+  };
+  const writing = work();
+  writing.catch(() => {}); // no unhandled one meanwhile
+  return writing;
 }
 
 interface From {

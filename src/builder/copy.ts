@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import type { Digest } from '../base/digest.ts';
-import { BldError, explain } from '../base/errors.ts';
+import { BldError } from '../base/errors.ts';
 import type { IgnoreMatcher } from '../dockerfile/ignore.ts';
 import { ownerWriter } from '../layers/owner.ts';
 import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
+import { explainAt } from '../store/disk.ts';
 import { isArchive, unpackSource } from './archive.ts';
 import { type Container, read } from './container.ts';
 import { type Made, type Target, undo } from './copy-target.ts';
@@ -15,7 +16,7 @@ import type { Engine } from './engine.ts';
 import { type Filter, filterOf } from './ignore.ts';
 import { hostOrigin, imageOrigin, type Origin } from './origin.ts';
 import { modeRule, type Ownership, resolveOwner } from './ownership.ts';
-import { paced } from './pace.ts';
+import { paced, type Step } from './pace.ts';
 import { openRootfs, type Rootfs } from './rootfs.ts';
 import { closeSources, openSources, type Source } from './sources.ts';
 import { containerConfig } from './state.ts';
@@ -106,7 +107,7 @@ async function place(container: Container, request: Request): Promise<Digest> {
   const job = { container, request, destination, origin, filter, downloads, written };
   const counted = (write: boolean) =>
     work(job, write).catch((error: unknown) => {
-      throw explain(error, `copying from ${origin.root.label}`);
+      throw explainAt(container.engine.store.root, error, `copying from ${origin.root.label}`);
     });
   let sure: Digest | undefined;
   return await step<Digest>(container, {
@@ -321,15 +322,20 @@ class Pass {
     );
   }
 
-  #paced(steps: Iterable<void>): Promise<void> {
+  #paced(steps: Iterable<Step>): Promise<void> {
     return paced(steps, this.#parts.job.container.engine.signal);
   }
 
-  async #inDirectory(path: string, work: (target: Target | null) => Iterable<void>): Promise<void> {
+  async #inDirectory(path: string, work: (target: Target | null) => Iterable<Step>): Promise<void> {
     const { rootfs, owner, owners, write } = this.#parts;
     if (!write) return this.#paced(work(null));
     const mtime = this.#rules.mtime;
-    const dir = ensureDirectory(rootfs.fd, path, { owner: owner ?? { uid: 0, gid: 0 }, owners, mtime });
+    const dir = ensureDirectory(rootfs.fd, path, {
+      owner: owner ?? { uid: 0, gid: 0 },
+      owners,
+      mtime,
+      onMade: (made) => this.made.push(made),
+    });
     try {
       const at = Buffer.from(path.replace(/^\/+|\/+$/g, ''));
       await this.#paced(work({ root: rootfs.fd, dir, path: at, owners, made: this.made }));

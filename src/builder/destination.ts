@@ -16,6 +16,8 @@ export interface NewDirectories {
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly owners: OwnerWriter;
   readonly mtime?: bigint | null;
+  /** Gets the path of the parent below the root, and the name, of each. */
+  readonly onMade?: ((at: { readonly path: Buffer; readonly name: Buffer }) => void) | undefined;
   /** Links that may still be followed to where nothing is. */
   readonly links?: number;
 }
@@ -39,6 +41,7 @@ export function ensureDirectory(root: Fd, path: string, made: NewDirectories): F
     const name = Buffer.from(posix.basename(path));
     try {
       sys().mkdir(parent, name, 0o755);
+      made.onMade?.({ path: Buffer.from(posix.dirname(path).replace(/^\/+/, '')), name });
     } catch (error) {
       if (isErrno(error, 'EEXIST')) return throughLink(root, { path, parent, name }, made);
       throw error;

@@ -5,20 +5,28 @@ const SPELL = 50;
 
 /** A point to pass often: now and then it lets other things happen. Throws the signal's reason once it is aborted. */
 export function pacer(signal: AbortSignal | undefined): () => Promise<void> | undefined {
-  let begun = performance.now();
+  let begun = Date.now();
   return () => {
-    if (performance.now() - begun < SPELL) return undefined;
+    const now = Date.now();
+    if (now >= begun && now - begun < SPELL) return undefined;
     return turn().then(() => {
-      begun = performance.now();
+      begun = Date.now();
       signal?.throwIfAborted();
     });
   };
 }
 
-/** Does synchronous work to its end, step by step; the signal's abort stops it between two steps. */
-export async function paced(steps: Iterable<unknown>, signal: AbortSignal | undefined): Promise<void> {
+/** One step of synchronous work: done, or waiting for something that goes on beside it. */
+export type Step = Promise<void> | undefined | void;
+
+/** Does work to its end, step by step; the signal's abort stops it between two steps, never while one waits. */
+export async function paced(steps: Iterable<Step>, signal: AbortSignal | undefined): Promise<void> {
   const pass = pacer(signal);
-  for (const _ of steps) await pass();
+  for (const step of steps) {
+    if (step) await step;
+    const pause = pass();
+    if (pause) await pause;
+  }
 }
 
 /** The same chunks, until the signal's abort. */

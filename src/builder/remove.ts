@@ -8,6 +8,6 @@ export async function remove(container: Container): Promise<void> {
     const { record, state } = read(container);
     unmount(container);
     store.containers.remove(container.id);
-    if (record.layers.length > state.base.layers) store.collect();
+    if (record.layers.length > state.base.layers) store.collectLater();
   });
 }

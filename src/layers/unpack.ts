@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Descriptor } from '../base/descriptor.ts';
 import type { Digest } from '../base/digest.ts';
+import { BldError } from '../base/errors.ts';
 import { verifying } from '../base/streams.ts';
 import { applyLayer, type LayerTarget } from './apply.ts';
 import { decompressed } from './decompress.ts';
@@ -29,21 +30,29 @@ export async function unpackBlob(request: UnpackRequest): Promise<{ size: number
   const label = `layer ${blob.digest}`;
   let size = 0;
   async function* sized(tar: AsyncIterable<Uint8Array>) {
+    const free = freeBytes(target.directory);
     for await (const chunk of tar) {
       size += chunk.length;
+      if (size > free) throw tooLarge(label, free);
       yield chunk;
     }
   }
   try {
     const bytes = verifying(counted(source, request), blob, label);
-    // no honest layer is larger than the disk: a bomb ends here and not with the disk full for everybody
-    const plain = decompressed(bytes, { limit: freeBytes(target.directory) });
+    const plain = decompressed(bytes);
     const tar = sized(verifying(plain, { digest: diffId }, `${label}, decompressed`));
     await applyLayer(tar, target, { below: request.below ?? [] });
     return { size };
   } finally {
     source.destroy();
   }
+}
+
+/** A bomb ends here, and not with the disk full for everybody. */
+function tooLarge(label: string, free: number): BldError {
+  return new BldError('E_DISK_FULL', `${label}: no space left: it unpacks to more than ${free} bytes`, {
+    hint: 'free some space (bld rmi --prune, bld rm --all), unless the image is a decompression bomb',
+  });
 }
 
 function freeBytes(directory: string): number {

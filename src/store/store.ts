@@ -1,3 +1,4 @@
+import { log } from '../base/log.ts';
 import { loadBallast } from './ballast.ts';
 import { makeBlobs } from './blobs.ts';
 import { currentBoot } from './boot.ts';
@@ -49,6 +50,16 @@ export function openStore({
   const layers = makeLayers(context, leases);
   const records = makeRecords(root, db);
 
+  let released = false;
+  const collectReleased = () => {
+    try {
+      collect(context, leases);
+      presence.end();
+    } catch (error) {
+      log.debug(`${root}: left to the next one that collects: ${String(error)}`);
+    }
+  };
+
   return {
     root,
     runroot,
@@ -65,12 +76,16 @@ export function openStore({
     },
     barrier: () => durability.barrier(),
     collect: ({ grace } = {}) => collect(context, leases, grace),
+    collectLater() {
+      released = true;
+    },
     check: (options) => check(context, { files, layers, records }, options),
     scratch: () => staging.directory(),
     [Symbol.dispose]() {
       if (!db.open) return;
       try {
         presence.end();
+        if (released) collectReleased();
       } finally {
         durability.close();
         db[Symbol.dispose]();

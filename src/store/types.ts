@@ -291,6 +291,8 @@ export interface Store extends Disposable {
    * an image or container that was removed.
    */
   collect(options?: { readonly grace?: number }): Collected;
+  /** As `collect`, when the store is disposed of and this process relies on nothing any more. */
+  collectLater(): void;
   /** Hashes every blob and looks for whatever a record needs. With `repair`, what stays is whole. */
   check(options?: CheckOptions): Promise<readonly Finding[]>;
   /** A new private directory for scratch files, on the store's file system, gone with the process. */
