@@ -10,7 +10,7 @@ import { freeze } from './freeze.ts';
 import type { ContainerState } from './state.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
-const CACHE_FORMAT = 'bld step 1';
+const CACHE_FORMAT = 'bld step 2';
 
 /** Inputs of a step in the order in which they are compared when a miss is explained. */
 export type Inputs = readonly (readonly [name: string, value: string])[];

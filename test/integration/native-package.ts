@@ -44,6 +44,7 @@ export class Package implements Disposable {
     for (const name of ['bin', 'dist']) mkdirSync(join(this.path, name));
     copyFileSync(join(PROJECT, 'bin/bld'), this.launcher);
     writeFileSync(join(this.path, 'dist/main.js'), main);
+    writeFileSync(join(this.path, 'dist/package.json'), '{"type":"commonjs"}');
     if (modules) symlinkSync(join(PROJECT, 'node_modules'), join(this.path, 'node_modules'));
   }
 

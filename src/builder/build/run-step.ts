@@ -19,6 +19,7 @@ export async function runStep(place: StepPlace, step: RunStep): Promise<void> {
     step.node,
     async () => {
       refuseDevices(step);
+      refuseOptions(step);
       const { env, proxies } = environmentOf(place);
       await run(container, runArgv(step.command, config), {
         env,
@@ -51,6 +52,17 @@ function refuseDevices({ devices }: RunStep): void {
   throw new BldError('E_UNSUPPORTED', 'RUN --device is not provided: CDI devices are not known', {
     hint: 'name device files with bld build --device PATH',
   });
+}
+
+/** Options of mounts that would change what a command sees; SELinux labels do nothing on machines without it. */
+function refuseOptions({ mounts }: RunStep): void {
+  for (const { options, type } of mounts) {
+    const refused = ['U', 'bind-propagation', 'bind-nonrecursive', 'tmpcopyup'].find(
+      (name) => name in options,
+    );
+    if (refused === undefined) continue;
+    throw new BldError('E_UNSUPPORTED', `the option ${refused} of a ${type} mount is not provided`);
+  }
 }
 
 function insecure(allow: readonly string[]) {
