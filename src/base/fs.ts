@@ -1,5 +1,16 @@
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+import { isErrno } from './errors.ts';
 import { randomHex } from './random.ts';
 
 /** The bytes are at `path`, whole and on disk, or the file is as it was: temporary name, fsync, rename, fsync. */
@@ -30,5 +41,21 @@ export function syncDirectory(path: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * The directory with its missing parents; one that is there is success. Node's own recursive mkdir never ends where the
+ * kernel answers ENOENT below a directory that exists, as in /proc.
+ */
+export function makeDirectories(path: string, mode = 0o777): void {
+  try {
+    mkdirSync(path, mode);
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (!isErrno(error, 'ENOENT') || existsSync(parent)) throw error;
+    makeDirectories(parent, mode);
+    makeDirectories(path, mode);
   }
 }

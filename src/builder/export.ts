@@ -1,8 +1,9 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Digest } from '../base/digest.ts';
 import { BldError, explain } from '../base/errors.ts';
+import { makeDirectories } from '../base/fs.ts';
 import { changes } from '../layers/diff.ts';
 import { extractArchive } from '../layers/extract.ts';
 import { ownerFileOf } from '../layers/owner-file.ts';
@@ -39,7 +40,7 @@ export async function exportTar(engine: Engine, image: Digest, target: string | 
 export async function exportDirectory(engine: Engine, image: Digest, directory: string): Promise<void> {
   const tar = await filesOf(engine, image);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
     const root = sys().openRoot(directory);
     try {
       const ownerFile = ownerFileOf(`${engine.store.scratch()}/exported`);

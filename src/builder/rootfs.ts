@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import type { Descriptor } from '../base/descriptor.ts';
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
+import { makeDirectories } from '../base/fs.ts';
 import { visibleStack } from '../layers/root.ts';
 import { unpackBlob } from '../layers/unpack.ts';
 import { type Fd, sys } from '../native/sys.ts';
@@ -148,7 +149,7 @@ export async function mount(
     });
   }
   const { mountPoint } = engine.store.containers.directories(container.id);
-  mkdirSync(mountPoint, { recursive: true });
+  makeDirectories(mountPoint);
   using tree = await openRootfs(container);
   sys().attachMount(tree.fd, mountPoint, where === 'here' ? undefined : hostMountNamespace);
   return mountPoint;

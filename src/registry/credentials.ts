@@ -1,7 +1,7 @@
-import { mkdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BldError, explain, isErrno } from '../base/errors.ts';
-import { writeFileAtomic } from '../base/fs.ts';
+import { makeDirectories, writeFileAtomic } from '../base/fs.ts';
 import {
   type AuthDocument,
   type AuthPlaces,
@@ -141,7 +141,7 @@ function openTarget(places: StorePlaces): Target {
 function save(target: Target, auths: ReadonlyMap<string, unknown>): void {
   const document = { ...target.top, auths: Object.fromEntries(auths) };
   try {
-    mkdirSync(dirname(target.path), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(target.path), 0o700);
     writeFileAtomic(target.path, `${JSON.stringify(document, undefined, '\t')}\n`, 0o600);
   } catch (error) {
     if (!isErrno(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST'))

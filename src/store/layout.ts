@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } fr
 import { join } from 'node:path';
 import { type Digest, hexOf } from '../base/digest.ts';
 import { BldError, explain, isErrno } from '../base/errors.ts';
+import { makeDirectories } from '../base/fs.ts';
 
 /** Where things lie below a store's root: the one place that knows. */
 export const layout = {
@@ -81,7 +82,7 @@ function statOrNull(path: string): Stats | null {
 /** The run directory, made when missing, refused when it is not ours alone (a name in /tmp can be taken by others). */
 export function prepareRunroot(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectories(path, 0o700);
   } catch (error) {
     if (isErrno(error, 'EROFS', 'EACCES')) return; // reading commands need none; the first that does will say so
     throw explain(error, `making ${path}`);
@@ -100,7 +101,7 @@ export function checkRoot(root: string): boolean {
 /** Makes the root and its directories; E_STORE when the directory is in use for something else. */
 export function prepareRoot(root: string): void {
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectories(root, 0o700);
     const strange = readdirSync(root).find((name) => !EXPECTED.test(name));
     if (strange !== undefined) {
       throw new BldError('E_STORE', `${root} is not empty and holds no store of bld (it has ${strange})`, {
@@ -108,7 +109,7 @@ export function prepareRoot(root: string): void {
       });
     }
     chmodSync(root, 0o700);
-    for (const name of DIRECTORIES) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+    for (const name of DIRECTORIES) makeDirectories(join(root, name), 0o700);
   } catch (error) {
     throw explain(error, 'making the store');
   }

@@ -57,9 +57,9 @@ describe.each(found)('as %s', (as) => {
   });
 
   test('no descriptor but the three streams', async () => {
-    const list = await run('ls /proc/$$/fd | tr "\\n" " "');
+    const list = await run('ls /proc/$$/fd');
     // busybox sh keeps no descriptor of its own
-    expect(list.stdout).toBe('0 1 2 ');
+    expect(list.stdout.trim().split(/\s+/)).toEqual(['0', '1', '2']);
   });
 
   test('no program of bld can be written', async () => {

@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, hexOf } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
-import { writeFileAtomic } from '../../base/fs.ts';
+import { makeDirectories, writeFileAtomic } from '../../base/fs.ts';
 import type { ImageSink, ImageSource } from '../copy.ts';
 import { decodeManifest, rawManifest } from '../decode.ts';
 import { verifyBytes } from '../verify.ts';
@@ -36,7 +36,7 @@ export function dirSource(path: string, label: string): ImageSource {
 
 /** Makes the directory an image; one that held another image before is taken over, anything else is E_EXISTS. */
 export function dirSink(path: string, label: string): ImageSink {
-  mkdirSync(path, { recursive: true });
+  makeDirectories(path);
   const found = readdirSync(path);
   const strange = found.find((name) => !OWN_FILE.test(name));
   if (strange !== undefined || (found.length > 0 && !found.includes('version'))) {

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BldError, isErrno } from '../../base/errors.ts';
-import { writeFileAtomic } from '../../base/fs.ts';
+import { makeDirectories, writeFileAtomic } from '../../base/fs.ts';
 import { encodeManifest } from '../build-image.ts';
 import type { ImageSink, ManifestNode } from '../copy.ts';
 import type { Location, Selector } from '../location.ts';
@@ -64,7 +64,7 @@ export function ociSink(path: string, name: string | undefined, label: string): 
       hint: 'name a new directory',
     });
   }
-  mkdirSync(join(path, 'blobs', 'sha256'), { recursive: true, mode: 0o755 });
+  makeDirectories(join(path, 'blobs', 'sha256'), 0o755);
 
   async function has(blob: Descriptor): Promise<boolean> {
     return (await tree.size(blobPath(blob.digest))) === blob.size;
@@ -80,8 +80,7 @@ export function ociSink(path: string, name: string | undefined, label: string): 
     has,
     async put(blob) {
       const target = join(path, blobPath(blob.descriptor.digest));
-      if (blob.descriptor.digest.startsWith('sha512:'))
-        mkdirSync(join(path, 'blobs', 'sha512'), { recursive: true });
+      if (blob.descriptor.digest.startsWith('sha512:')) makeDirectories(join(path, 'blobs', 'sha512'));
       await writeStream(target, counted(await blob.open(0), blob.onBytes));
     },
     putManifest,
