@@ -9,6 +9,7 @@ import { inheritRoot, readRoot, sameRoot } from '../layers/root.ts';
 import type { Change } from '../layers/types.ts';
 import { type Container, read } from './container.ts';
 import { pacedChunks } from './pace.ts';
+import { pruneCopiedUp } from './prune.ts';
 import type { ContainerState } from './state.ts';
 
 /** What the container changed since its last layer, as a layer tells it. */
@@ -23,6 +24,13 @@ export function containerChanges(container: Container): Iterable<Change> {
 function topLayer(container: Container): string | null {
   const top = read(container).record.layers.at(-1);
   return top === undefined ? null : container.engine.store.layers.path(top);
+}
+
+/** The unpacked trees that the container stands on, uppermost first. */
+function layersBelow(container: Container): string[] {
+  const { layers } = container.engine.store;
+  const paths = read(container).record.layers.map((diffId) => layers.path(diffId));
+  return paths.filter((path) => path !== null).reverse();
 }
 
 /** True when no file was made, changed or deleted since the last layer. */
@@ -56,8 +64,9 @@ export async function measure(
  * top. Null, and nothing done, when it changed nothing. The caller is alone on the container, and nobody has it mounted.
  */
 export async function freeze(container: Container, history: History): Promise<Digest | null> {
-  if (isUnchanged(container)) return null;
   const { store, signal } = container.engine;
+  pruneCopiedUp(store.containers.directories(container.id).upper, layersBelow(container), store.kind);
+  if (isUnchanged(container)) return null;
   const { diffId, size } = await measure(containerChanges(container), signal);
   const change = (before: unknown): ContainerState => {
     const state = before as ContainerState;

@@ -61,6 +61,21 @@ describe.each(PEOPLE)('as %s', (person) => {
     expect(bench.run('containers', '-q')).toBe('');
   });
 
+  test('a command that changes nothing makes no layer', () => {
+    using bench = new Bench(person);
+    const cached = { env: { BLD_CACHE: '1' } };
+    const container = bench.run('from', inject('base'));
+    const layers = () => JSON.parse(bench.run('inspect', container)).OCIv1.rootfs.diff_ids.length;
+    bench.runWith(cached, 'run', container, 'true');
+    expect(layers()).toBe(1);
+    bench.runWith(cached, 'run', container, 'touch', '/etc');
+    expect(layers()).toBe(2);
+    bench.runWith(cached, 'run', container, 'chmod', '700', '/home');
+    expect(layers()).toBe(3);
+    bench.runWith(cached, 'run', container, 'mkdir', '/empty');
+    expect(layers()).toBe(4);
+  });
+
   test('chown -R reaches symlinks that a layer below has', () => {
     using bench = new Bench(person);
     const container = bench.run('from', inject('base'));
