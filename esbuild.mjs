@@ -230,7 +230,16 @@ async function program() {
 
 async function library() {
   if (!existsSync(join(ROOT, 'src/index.ts'))) return;
-  await build({ ...common, entryPoints: ['src/index.ts'], outfile: join(OUT, 'index.mjs') });
+  await build({
+    ...common,
+    entryPoints: ['src/index.ts'],
+    outfile: join(OUT, 'index.mjs'),
+    minify: false,
+    // packages in CommonJS ask for Node's modules by `require`
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
+    },
+  });
 }
 
 mkdirSync(OUT);

@@ -68,9 +68,11 @@ export function environment(): Environment {
   const { _BLD_MODE, _BLD_UID, _BLD_GID, _BLD_MNTNS, _BLD_REASON } = process.env;
   for (const name of NAMES) delete process.env[name];
   const self = process.geteuid?.() ?? 0;
-  const mode = (_BLD_MODE ?? (self === 0 ? 'root' : 'none')) as Mode;
-  const uid = Number(_BLD_UID ?? self);
-  const gid = Number(_BLD_GID ?? process.getegid?.() ?? 0);
+  // a program that `bld unshare` has started uses the library: no launcher was there to tell
+  const [unsharedMode, unsharedUid, unsharedGid] = process.env['_BLD_UNSHARED']?.split(':') ?? [];
+  const mode = (_BLD_MODE ?? unsharedMode ?? (self === 0 ? 'root' : 'none')) as Mode;
+  const uid = Number(_BLD_UID ?? unsharedUid ?? self);
+  const gid = Number(_BLD_GID ?? unsharedGid ?? process.getegid?.() ?? 0);
   const real = mode === 'root' || mode === 'userns' || (mode === 'none' && self === 0 && mayChown());
   known = {
     mode,
