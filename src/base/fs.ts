@@ -4,6 +4,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readlinkSync,
   renameSync,
   statSync,
   unlinkSync,
@@ -57,5 +58,14 @@ export function makeDirectories(path: string, mode = 0o777): void {
     if (!isErrno(error, 'ENOENT') || existsSync(parent)) throw error;
     makeDirectories(parent, mode);
     makeDirectories(path, mode);
+  }
+}
+
+/** The process's own directory; one that was removed has a name that no path leads to. */
+export function currentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return readlinkSync('/proc/self/cwd');
   }
 }

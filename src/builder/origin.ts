@@ -1,4 +1,6 @@
 import type { Digest } from '../base/digest.ts';
+import { explain } from '../base/errors.ts';
+import { currentDirectory } from '../base/fs.ts';
 import { readMeta } from '../layers/owner.ts';
 import { joinedOwners, type Owners, ownerFileOf, readOwners } from '../layers/owner-file.ts';
 import { isImageXattr } from '../layers/records.ts';
@@ -38,6 +40,14 @@ function hostMeta(dir: Fd, name: Buffer, stat: Stat): Meta {
   };
 }
 
+function openHostRoot(path: string, label: string): Fd {
+  try {
+    return sys().openRoot(path);
+  } catch (error) {
+    throw explain(error, label);
+  }
+}
+
 /** Files of the host: below `contextDir` and nowhere else, or anywhere, relative ones from `cwd`. */
 export function hostOrigin({
   contextDir,
@@ -47,9 +57,9 @@ export function hostOrigin({
   cwd?: string | undefined;
 }): Origin {
   const jail = contextDir !== undefined;
-  const fd = sys().openRoot(contextDir ?? '/');
   const label = jail ? `the context ${contextDir}` : 'the file system';
-  const root = { fd, label, start: cwd ?? process.cwd(), jail };
+  const fd = openHostRoot(contextDir ?? '/', label);
+  const root = { fd, label, start: cwd ?? currentDirectory(), jail };
   return { root, meta: hostMeta, [Symbol.dispose]: () => sys().close(fd) };
 }
 

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { BldError } from '../base/errors.ts';
+import { currentDirectory } from '../base/fs.ts';
 import { log } from '../base/log.ts';
 import { ownerFileOf } from '../layers/owner-file.ts';
 import { parseCapabilities } from '../runtime/capabilities.ts';
@@ -199,7 +200,7 @@ async function execute(job: Job): Promise<number> {
   await using mounts = await openMounts(container, {
     volumes: options.volumes ?? [],
     mounts: options.mounts ?? [],
-    cwd: options.cwd ?? process.cwd(),
+    cwd: options.cwd ?? currentDirectory(),
     user,
   });
   await using stack = new AsyncDisposableStack();

@@ -5,6 +5,8 @@ import { nearest } from '../base/suggest.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
 import { glob, hasWildcard } from './glob.ts';
 
+const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
+
 /** Where the sources of a copy are looked for. */
 export interface SourceRoot {
   readonly fd: Fd;
@@ -55,7 +57,29 @@ function nearby(root: SourceRoot, path: string): string | undefined {
   }
 }
 
+/** Where the path leads that is itself a link; undefined when it is none. */
+function linkTarget(root: SourceRoot, path: string): string | undefined {
+  try {
+    const fd = sys().openIn(root.fd, Buffer.from(path, 'latin1'), O_PATH | constants.O_NOFOLLOW);
+    try {
+      const isLink = sys().stat(fd, Buffer.alloc(0))?.type === 'symlink';
+      return isLink ? sys().readLink(fd, Buffer.alloc(0)).toString() : undefined;
+    } finally {
+      sys().close(fd);
+    }
+  } catch {
+    return undefined; // not there at all
+  }
+}
+
 function missing(root: SourceRoot, text: string, path: string): BldError {
+  const target = linkTarget(root, path);
+  if (target !== undefined) {
+    const what = `${JSON.stringify(text)} is a link to ${JSON.stringify(target)}`;
+    return new BldError('E_NOT_FOUND', `${what}, which is not in ${root.label}`, {
+      hint: 'links lead nowhere but into it; --no-follow-symlinks copies the link itself',
+    });
+  }
   const near = nearby(root, path);
   return new BldError('E_NOT_FOUND', `${JSON.stringify(text)}: no such file or directory in ${root.label}`, {
     ...(near !== undefined && { hint: `did you mean ${JSON.stringify(near)}?` }),
@@ -63,7 +87,6 @@ function missing(root: SourceRoot, text: string, path: string): BldError {
 }
 
 function open(root: SourceRoot, text: string, path: string, keepLinks = false): Source {
-  const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
   const flags = keepLinks ? O_PATH | constants.O_NOFOLLOW : O_PATH;
   const bytes = Buffer.from(path, 'latin1');
   let fd: Fd;

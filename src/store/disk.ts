@@ -1,6 +1,9 @@
 import { statfsSync } from 'node:fs';
 import { BldError, explain, isErrno } from '../base/errors.ts';
 
+/** More free than this, and a file of unknown size that does not fit lacks something else. */
+const LITTLE = 1024 * 1024; // bytes
+
 /** Bytes that may still be written below `path`; undefined where the file system does not tell. */
 export function freeSpace(path: string): number | undefined {
   try {
@@ -36,7 +39,8 @@ export function diskFull(path: string, context: string, need?: number, cause?: u
     ...(free === undefined ? [] : [`${shown(free)} free`]),
     `in ${path}`,
   ].join(', ');
-  const what = hasInodes(path) ? 'space' : 'inodes';
+  const isRoomy = free !== undefined && free > (need ?? LITTLE);
+  const what = !hasInodes(path) ? 'inodes' : isRoomy ? 'space or inodes' : 'space';
   return new BldError('E_DISK_FULL', `${context}: no ${what} left (${figures})`, {
     hint: 'free some space (bld rmi --prune, bld rm --all) or move the store with --root',
     cause,

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { BldError, isErrno } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { randomHex } from '../base/random.ts';
@@ -93,7 +93,9 @@ export function makePresence({ root, db, readOnly, rescue }: PresenceOptions): P
   };
 
   const clearDead = () => {
-    for (const { id } of db.all<{ id: string }>('SELECT id FROM processes')) clearIfDead(id);
+    const rows = db.all<{ id: string }>('SELECT id FROM processes').map(({ id }) => id);
+    // a process may have died between making its file and its row
+    for (const id of new Set([...rows, ...readdirSync(layout.leases(root))])) clearIfDead(id);
   };
 
   const register = (): Held => {

@@ -11,9 +11,10 @@ import {
   readlinkSync,
   rmSync,
   statfsSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isErrno } from '../../src/base/errors.ts';
 import type { Bench, Output } from './bld.ts';
 import { sha256, type TestRegistry } from './registry.ts';
@@ -95,6 +96,22 @@ export function publish(registry: TestRegistry, image: RawImage, name: string, t
   const { manifest } = image;
   const bytes = JSON.stringify(manifest);
   return registry.addManifest(name, tag, { mediaType: manifest.mediaType, bytes }).digest;
+}
+
+/** Writes the image as an OCI layout, given to the bench's person; its location, with a name. */
+export function writeLayout(bench: Bench, image: RawImage, name: string): string {
+  const directory = bench.mkdir(name);
+  mkdirSync(join(directory, 'blobs/sha256'), { recursive: true });
+  const manifest = Buffer.from(JSON.stringify(image.manifest));
+  for (const [digest, bytes] of [...image.blobs, [sha256(manifest), manifest] as const]) {
+    writeFileSync(join(directory, 'blobs/sha256', basename(digest.slice(7))), bytes);
+  }
+  const annotations = { 'org.opencontainers.image.ref.name': name };
+  const entry = { ...described(image.manifest.mediaType, manifest), annotations };
+  writeFileSync(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+  writeFileSync(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  bench.ownAll(directory);
+  return `oci:${directory}:${name}`;
 }
 
 /** A small disk of its own under a path, given to the bench's person. Dispose it before the bench. */
