@@ -11,8 +11,8 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{integration,conformance,security}/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
           maxWorkers: 2,
           globalSetup: ['test/helpers/system.ts'],
         },
