@@ -68,8 +68,7 @@ export async function commit(
   const name = location?.transport === 'containers-storage' ? location.name : destination;
   const names = name === undefined || outside ? [] : [newImageName(name)];
   const image = await exclusively(container, () => addImage(container, names, options, outside !== null));
-  const manifest = outside && (await publish(container, image, outside, options));
-  if (outside) dropPassing(container.engine, image);
+  const manifest = outside && (await published(container, image, [outside], options));
   if (options.rm) await remove(container);
   return { id: image.id, names, manifest };
 }
@@ -98,10 +97,24 @@ export async function commitSealed(
       : await sealed(container, packOptions(options));
     return storeImage(container, made, { names, options, passing, created });
   });
-  let manifest: Digest | null = null;
-  for (const location of outside) manifest = await publish(container, image, location, options);
-  if (passing) dropPassing(container.engine, image);
+  const manifest = await published(container, image, outside, options);
   return { id: image.id, names, manifest };
+}
+
+/** Writes the image to each destination; the last manifest's digest. An image that was made for them alone goes again. */
+async function published(
+  container: Container,
+  image: ImageRecord,
+  destinations: readonly Location[],
+  options: CommitOptions,
+): Promise<Digest | null> {
+  let manifest: Digest | null = null;
+  try {
+    for (const location of destinations) manifest = await publish(container, image, location, options);
+  } finally {
+    dropPassing(container.engine, image);
+  }
+  return manifest;
 }
 
 /** Writes the image to its destination; the manifest's digest. */
@@ -126,7 +139,10 @@ async function publish(
 /** An image that was only made to be published goes again. */
 function dropPassing({ store }: Engine, { id }: ImageRecord): void {
   const record = store.images.get(id);
-  if (record?.intermediate && record.names.length === 0) store.images.remove(id);
+  if (record?.intermediate && record.names.length === 0) {
+    store.images.remove(id);
+    store.collectLater();
+  }
 }
 
 async function addImage(

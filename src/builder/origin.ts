@@ -67,15 +67,13 @@ export interface Files {
   readonly files: Rootfs;
   readonly owners: Owners;
   readonly label: string;
+  /** Directories that make it up, bottom first. */
+  readonly trees: readonly string[];
 }
 
-function withOwners({
-  files,
-  label,
-  trees,
-}: Omit<Files, 'owners'> & { readonly trees: readonly string[] }): Files {
+function withOwners({ files, label, trees }: Omit<Files, 'owners'>): Files {
   const owners = joinedOwners(trees.map((tree) => readOwners(ownerFileOf(tree))));
-  return { files, owners, label };
+  return { files, owners, label, trees };
 }
 
 function treesOf(engine: Engine, layers: readonly Digest[]): string[] {

@@ -13,13 +13,14 @@ import { digestOf, hexOf } from '../base/digest.ts';
 import { BldError, isErrno } from '../base/errors.ts';
 import { randomHex } from '../base/random.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
-import { sys } from '../native/sys.ts';
+import { visibleStack } from '../layers/root.ts';
+import { type Fd, sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
 import type { Container } from './container.ts';
 import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
 import type { Ownership } from './ownership.ts';
-import { parseVolume, type Volume } from './volumes.ts';
+import { type Propagation, parseVolume, propagationOf, type Volume } from './volumes.ts';
 
 const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
 
@@ -98,14 +99,22 @@ async function dockerfileMount(
 ): Promise<RunMount> {
   switch (mount.type) {
     case 'bind': {
-      const base = { kind: 'bind', target: mount.target, readonly: mount.readonly, recursive: true } as const;
-      const options = flagsOf(mount.options);
-      if (mount.from === undefined) return { ...base, options, source: resolve(cwd, mount.source) };
-      const { files } = await openFrom(container.engine, mount.from);
+      const propagation = mountPropagation(mount.options);
+      const base = {
+        kind: 'bind',
+        target: mount.target,
+        readonly: mount.readonly,
+        recursive: true,
+        options: flagsOf(mount.options),
+        ...(propagation && { propagation }),
+      } as const;
+      if (mount.from === undefined) return { ...base, source: resolve(cwd, mount.source) };
+      const { files, trees } = await openFrom(container.engine, mount.from);
       stack.use(files);
-      const fd = sys().openIn(files.fd, Buffer.from(mount.source.replace(/^\/+/, '') || '.'), O_PATH);
+      const root = mount.readonly ? files.fd : discarding(container.engine, trees, stack);
+      const fd = sys().openIn(root, Buffer.from(mount.source.replace(/^\/+/, '') || '.'), O_PATH);
       stack.defer(() => sys().close(fd));
-      return { ...base, options, source: fd };
+      return { ...base, source: fd };
     }
     case 'cache':
       return { ...(await cacheMount(container, mount, stack)), options: flagsOf(mount.options) };
@@ -123,6 +132,29 @@ async function dockerfileMount(
         hint: 'give the file with --volume PATH:TARGET:ro',
       });
   }
+}
+
+/** The trees (bottom first) below a directory that takes what is written, and is thrown away. */
+function discarding(
+  { store, environment }: Engine,
+  trees: readonly string[],
+  stack: AsyncDisposableStack,
+): Fd {
+  const scratch = join(store.scratch(), `bind-${randomHex(8)}`);
+  const [upper, work] = [join(scratch, 'upper'), join(scratch, 'work')];
+  for (const path of [upper, work]) mkdirSync(path, { recursive: true, mode: 0o755 });
+  const { userxattr } = environment;
+  const lower = visibleStack(trees.toReversed(), store.kind);
+  const fd =
+    lower.length > 0 ? sys().mountOverlay({ lower, upper, work, userxattr }) : sys().cloneTree(upper, false);
+  stack.defer(() => sys().close(fd));
+  return fd;
+}
+
+function mountPropagation({ 'bind-propagation': word }: Mount['options']): Propagation | undefined {
+  const propagation = word === undefined ? undefined : propagationOf(word);
+  if (word === undefined || propagation) return propagation;
+  throw new BldError('E_USAGE', `invalid mount: unknown bind-propagation ${JSON.stringify(word)}`);
 }
 
 function flagsOf(options: Readonly<Record<string, string>>): MountFlag[] {

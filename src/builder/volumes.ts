@@ -16,9 +16,14 @@ export interface Volume {
   readonly propagation?: Propagation;
 }
 
-type Propagation = NonNullable<Extract<RunMount, { kind: 'bind' }>['propagation']>;
+export type Propagation = NonNullable<Extract<RunMount, { kind: 'bind' }>['propagation']>;
 
 const PROPAGATIONS: readonly string[] = ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'];
+/** The word if it is a propagation. */
+export function propagationOf(word: string): Propagation | undefined {
+  return PROPAGATIONS.includes(word) ? (word as Propagation) : undefined;
+}
+
 const FLAGS: readonly string[] = ['nosuid', 'nodev', 'noexec'];
 /** Accepted and without effect: SELinux labels on machines that have none, and mount's defaults spelled out. */
 const DEFAULTS: readonly string[] = ['rw', 'z', 'Z', 'suid', 'dev', 'exec', 'rbind', 'copy', 'nocopy'];
@@ -35,7 +40,7 @@ export function parseVolume(text: string, cwd: string): Volume {
   if (!source || !target || rest.length > 0) throw mistake(text, 'it needs a source and a target');
   if (!target.startsWith('/')) throw mistake(text, `the target ${JSON.stringify(target)} is not absolute`);
   const words = options ? options.split(',') : [];
-  const propagation = words.find((word) => PROPAGATIONS.includes(word)) as Propagation | undefined;
+  const propagation = words.map(propagationOf).find((word) => word !== undefined);
   const known = ['ro', 'O', 'U', 'bind', ...DEFAULTS, ...FLAGS, ...PROPAGATIONS];
   for (const word of words) {
     if (!known.includes(word) && !/^(upperdir|workdir)=/.test(word)) {

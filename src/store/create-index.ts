@@ -26,6 +26,7 @@ function waitForLock(fd: number, root: string): void {
 }
 
 function write(path: string, entries: Readonly<Record<string, string>>, fill: (db: Database) => void): void {
+  closeSync(openSync(path, 'wx', 0o600)); // its log and index take the mode over
   using db = new Database(path);
   db.exec('PRAGMA journal_mode = WAL');
   db.transaction(

@@ -4,7 +4,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { pathToFileURL } from 'node:url';
 import { BldError, explain, isErrno } from '../base/errors.ts';
 import { syncDirectory } from '../base/fs.ts';
-import { diskFull, freeSpace } from './disk.ts';
+import { diskFull, isFull } from './disk.ts';
 
 /** How long a transaction waits for another process's one; they are all short. */
 const BUSY_TIMEOUT = 60_000; // ms
@@ -45,14 +45,12 @@ function translated(error: unknown, path: string): unknown {
     case CODE.full:
       return diskFull(dirname(path), 'writing the store', undefined, error);
     case CODE.ioerr:
-      // a full disk also shows as a failed extension of the shared memory file
-      if (freeSpace(dirname(path)) === 0)
-        return diskFull(dirname(path), 'writing the store', undefined, error);
-      return new BldError('E_STORE', `the store's index cannot be read or written: ${text}`, {
+    case CODE.cantopen:
+      // a full disk also shows as a shared memory file that cannot be made or extended
+      if (isFull(dirname(path))) return diskFull(dirname(path), 'writing the store', undefined, error);
+      return new BldError('E_STORE', `the store's index cannot be opened, read or written: ${text}`, {
         cause: error,
       });
-    case CODE.cantopen:
-      return new BldError('E_STORE', `the store's index cannot be opened: ${text}`, { cause: error });
     default:
       return error;
   }

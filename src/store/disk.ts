@@ -24,6 +24,11 @@ function hasInodes(path: string): boolean {
   }
 }
 
+/** True when not a byte, or not a file more, can be written below `path`. */
+export function isFull(path: string): boolean {
+  return freeSpace(path) === 0 || !hasInodes(path);
+}
+
 /** Bytes for people: `12.3 MB`. */
 function shown(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

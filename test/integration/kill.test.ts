@@ -93,7 +93,7 @@ class Victim implements Disposable {
     const { code, stdout, stderr } = await attempt(bench, args, { env });
     expect({ person: bench.person, args, code, stderr }).toMatchObject({ code: 0 });
     this.#durations.set(command, Math.min(expected ?? Infinity, performance.now() - start));
-    expect(leftovers(bench.root)).toEqual([]);
+    expect({ args, stderr, left: leftovers(bench.root) }).toMatchObject({ left: [] });
     return stdout.trim();
   }
 
