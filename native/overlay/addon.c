@@ -134,6 +134,7 @@ NAPI_MODULE_INIT() {
   add_exports(env, exports, file_exports);
   add_exports(env, exports, mount_exports);
   add_exports(env, exports, process_exports);
+  add_exports(env, exports, batch_exports);
   void *record;
   napi_value buffer;
   napi_ref keep; /* for good: the functions write to it */

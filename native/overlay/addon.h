@@ -24,7 +24,7 @@ struct export {
   const char *name;
   napi_value (*work)(struct call *call);
 };
-extern const struct export file_exports[], mount_exports[], process_exports[];
+extern const struct export file_exports[], mount_exports[], process_exports[], batch_exports[];
 
 /* The record that `stat` fills and JavaScript reads. */
 enum { STAT_FIELDS = 12 };

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
+import { FileQueue } from '../layers/file-queue.ts';
 import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { isArchive, unpackSource } from './archive.ts';
@@ -170,7 +171,9 @@ export class Pass {
     });
     try {
       const at = Buffer.from(path.replace(/^\/+|\/+$/g, ''));
-      await this.#paced(work({ root: rootfs.fd, dir, path: at, owners, made: this.made }));
+      await using queue = new FileQueue();
+      await this.#paced(work({ root: rootfs.fd, dir, path: at, owners, queue, made: this.made }));
+      await queue.settle();
     } finally {
       sys().close(dir);
     }

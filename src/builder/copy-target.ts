@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { BldError, isErrno } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import type { FileQueue } from '../layers/file-queue.ts';
 import type { OwnerWriter } from '../layers/owner.ts';
 import { shownPath } from '../layers/tar/entry.ts';
 import { type Fd, sys } from '../native/sys.ts';
@@ -14,6 +15,8 @@ export interface Target {
   /** Path of `dir` below `root`; no leading slash. */
   readonly path: Buffer;
   readonly owners: OwnerWriter;
+  /** Small files go through it: settled before anything looks for them. */
+  readonly queue: FileQueue;
   /** Gets what the copy makes anew in directories that were there before; none in a directory that is new itself. */
   readonly made?: Made[] | undefined;
 }
@@ -25,7 +28,7 @@ export interface Made {
 }
 
 /** True when nothing has the name yet. Noted before it is made, for half a file is one, too. */
-function isNew({ dir, path, made }: Target, name: Buffer): boolean {
+export function isNew({ dir, path, made }: Target, name: Buffer): boolean {
   if (sys().stat(dir, name)) return false;
   made?.push({ path, name });
   return true;

@@ -4,9 +4,9 @@ import { Hasher } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { openNewFile, placeObject, placeSmallFile, setTime } from '../layers/place.ts';
 import { shownPath } from '../layers/tar/entry.ts';
-import type { Meta } from '../layers/types.ts';
+import type { Location, Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
-import { linkTwin, makeDirectory, pathOf, replace, type Target } from './copy-target.ts';
+import { isNew, linkTwin, makeDirectory, pathOf, replace, type Target } from './copy-target.ts';
 import type { Step } from './pace.ts';
 
 /** Files up to this size are read, hashed and written in one go each. */
@@ -174,7 +174,7 @@ export class TreeCopy {
       }
       const at = { dir: target.dir, name: as };
       target.owners.set(at, meta, pathOf(target, as));
-      setTime(at, meta.mtime);
+      yield target.queue.setTime(at, target, meta.mtime);
     } finally {
       sys().close(source);
     }
@@ -186,26 +186,33 @@ export class TreeCopy {
     const twin = inode === undefined ? undefined : this.#links.get(inode);
     if (twin) {
       this.#note('hardlink', from.path, meta, twin.path);
-      if (target) linkTwin(twin, target, as);
+      if (!target) return;
+      yield target.queue.settle();
+      linkTwin(twin, target, as);
       return;
     }
-    if (meta.size <= SMALL) this.#smallFile(from, meta, target, as);
+    if (meta.size <= SMALL) yield this.#smallFile(from, meta, target, as);
     else yield* this.#largeFile(from, meta, target, as);
     if (inode !== undefined) {
       this.#links.set(inode, { dir: target?.path ?? SELF, name: as, path: from.path });
     }
   }
 
-  #smallFile(from: From, meta: Meta, target: Target | null, as: Buffer): void {
+  #smallFile(from: From, meta: Meta, target: Target | null, as: Buffer): Step {
     const data = readSmall(from);
     if (data.length !== from.stat.size) throw changed(from.path);
     this.#note('file', from.path, meta, data);
     if (!target) return;
+    const writer = target.owners;
     const at = { dir: target.dir, name: as };
     const object = { ...meta, type: 'file', linkPath: SELF } as const;
-    replace(target, as, () =>
-      placeSmallFile(at, object, pathOf(target, as), { data, writer: target.owners }),
-    );
+    const make = ({ dir }: Location) =>
+      replace({ ...target, dir }, as, () =>
+        placeSmallFile({ dir, name: as }, object, pathOf(target, as), { data, writer }),
+      );
+    if (!writer.isPlain(object)) return make(at);
+    if (target.made) isNew(target, as);
+    return target.queue.add(at, target, { data, object, ids: writer.ids(object), replace: true, make });
   }
 
   *#largeFile(from: From, meta: Meta, target: Target | null, as: Buffer): Generator<Step> {

@@ -50,14 +50,14 @@ export async function applyLayer(
     sys().chmod(root, ROOT, 0o755);
     using implied = new ImpliedDirectories(below, target);
     const layer = new Layer(at, target, implied);
-    using tree = layer.tree;
+    await using tree = layer.tree;
     let size = 0;
     for await (const entry of readTar(tar, limits)) {
       onEntry?.(entry);
       size += entry.size;
       await layer.take(entry);
     }
-    tree.finish();
+    await tree.finish();
     setTime(at, layer.rootTime);
     return { size };
   } finally {
@@ -96,8 +96,10 @@ class Layer {
       case 'object':
         return this.tree.place(parts, entry);
       case 'whiteout':
+        await this.tree.settle();
         return this.#hide([...parts.slice(0, -1), naming.name]);
       case 'opaque':
+        await this.tree.settle();
         return this.#hideAll(parts.slice(0, -1));
       case 'ignored':
         return;

@@ -37,12 +37,12 @@ export async function extractArchive(
 ): Promise<void> {
   const base = memberPath(target.destination);
   const writer = ownerWriter(target.owners, target.ownerFile);
-  using outer = new Tree(target.root, { writer });
+  await using outer = new Tree(target.root, { writer });
   outer.directories.open(base);
   // the archive's own links end where it is unpacked
   const root = outer.directories.openApart(base);
   using _ = { [Symbol.dispose]: () => sys().close(root) };
-  using tree = new Tree(root, { writer: below(base, writer) });
+  await using tree = new Tree(root, { writer: below(base, writer) });
   for await (const entry of readTar(tar, options.limits)) {
     const parts = memberPath(entry.path);
     if (parts.length === 0) continue;
@@ -50,8 +50,8 @@ export async function extractArchive(
     options.onEntry?.(entry, joined(whole));
     await tree.place(parts, changed(entry, options));
   }
-  tree.finish();
-  outer.finish();
+  await tree.finish();
+  await outer.finish();
 }
 
 /** A writer for a tree that is a part of its own: paths are those of the whole. */

@@ -23,9 +23,14 @@ const NOTHING = Buffer.alloc(0);
  */
 const HARMLESS = new Set(['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:2']);
 
+/** The time, cut to what the kernel takes. */
+export function timeForKernel(mtime: bigint): bigint {
+  return mtime > TIME_MAX ? TIME_MAX : mtime < -TIME_MAX ? -TIME_MAX : mtime;
+}
+
 /** Sets the time, cut to what the kernel takes. */
 export function setTime({ dir, name }: Location, mtime: bigint): void {
-  sys().setTimes(dir, name, mtime > TIME_MAX ? TIME_MAX : mtime < -TIME_MAX ? -TIME_MAX : mtime);
+  sys().setTimes(dir, name, timeForKernel(mtime));
 }
 
 /** Makes a directory, symlink, FIFO or device with its owner, mode and attributes; EEXIST. A directory's time is the caller's. */
@@ -73,8 +78,9 @@ export function placeSmallFile(
   path: Buffer,
   { data, writer }: SmallFile,
 ): void {
-  const { mode, mtime } = object;
-  if (mtime <= TIME_MAX && mtime >= -TIME_MAX && writer.isPlain(object)) {
+  const { mode } = object;
+  const mtime = timeForKernel(object.mtime);
+  if (writer.isPlain(object)) {
     try {
       sys().createFile(at.dir, at.name, data, { mode, mtime, ...writer.ids(object) });
       return;

@@ -1,6 +1,7 @@
 import { BldError, explain, isErrno } from '../base/errors.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { Directories, joined } from './directories.ts';
+import { FileQueue } from './file-queue.ts';
 import type { OwnerWriter } from './owner.ts';
 import {
   gather,
@@ -25,6 +26,9 @@ export interface TreeOptions {
   readonly onDirectory?: (at: Location, path: Buffer) => void;
 }
 
+/** Paths kept in mind, at most. */
+const MOST_QUEUED = 4096;
+
 const PARENT: NewObject = {
   type: 'dir',
   mode: 0o755,
@@ -38,12 +42,22 @@ const PARENT: NewObject = {
   linkPath: Buffer.alloc(0),
 };
 
+interface Place {
+  readonly at: Location;
+  readonly path: Buffer;
+  /** All that was queued before it is there. */
+  readonly inTurn?: boolean;
+}
+
 /**
  * A directory tree that an archive is unpacked into. The last entry of a path wins, existing directories are merged into,
  * nothing is followed but symlinks on the way, and those inside of the root alone. `finish` ends it; then dispose it.
  */
-export class Tree implements Disposable {
+export class Tree implements AsyncDisposable {
   readonly directories: Directories;
+  readonly #queue = new FileQueue();
+  /** Paths of the files that may still be in the queue. */
+  readonly #queued = new Set<string>();
   readonly #options: TreeOptions;
   /** Directories get their times last: each new file in one changes it. */
   readonly #times = new Map<string, { readonly path: Buffer; readonly mtime: bigint }>();
@@ -70,6 +84,7 @@ export class Tree implements Disposable {
   async place(parts: readonly Buffer[], entry: TarEntry): Promise<void> {
     const path = joined(parts);
     try {
+      if (this.#isAwaited(path, entry)) await this.settle();
       const at = this.directories.locate(parts);
       if (entry.type === 'hardlink') return this.#link(at, path, entry.linkPath);
       if (entry.type === 'dir') return this.#mergeDirectory(at, path, { ...entry, type: 'dir' });
@@ -77,6 +92,23 @@ export class Tree implements Disposable {
     } catch (error) {
       throw explain(error, `unpacking ${shownPath(path)}`);
     }
+  }
+
+  /** Waits until all that was placed is there. */
+  async settle(): Promise<void> {
+    if (!this.#queue.idle) await this.#queue.settle();
+    this.#queued.clear();
+  }
+
+  /** True when the entry has to do with a file that is still in the queue: its own path, one above it, a link's target. */
+  #isAwaited(path: Buffer, { type }: TarEntry): boolean {
+    if (this.#queued.size === 0) return false;
+    if (type === 'hardlink') return true;
+    const text = path.toString('latin1');
+    for (let end = text.length; end > 0; end = text.lastIndexOf('/', end - 1)) {
+      if (this.#queued.has(text.slice(0, end))) return true;
+    }
+    return false;
   }
 
   /** Removes what is at the place, whatever it is. */
@@ -88,20 +120,43 @@ export class Tree implements Disposable {
   async #make(at: Location, path: Buffer, object: NewObject, { body, extents }: TarEntry): Promise<void> {
     const { writer } = this.#options;
     if (object.type !== 'file') {
-      await this.#replacing(at, path, () => placeObject(at, object, path, writer));
+      await this.#replacing({ at, path }, () => placeObject(at, object, path, writer));
     } else if (object.size <= SMALL_FILE && !extents) {
       const data = await gather(body, object.size);
-      await this.#replacing(at, path, () => placeSmallFile(at, object, path, { data, writer }));
+      await this.#makeSmall(at, path, object, data);
     } else {
-      await this.#replacing(at, path, () => placeLargeFile(at, object, path, { body, extents, writer }));
+      await this.#replacing({ at, path }, () => placeLargeFile(at, object, path, { body, extents, writer }));
     }
   }
 
-  async #replacing(at: Location, path: Buffer, make: () => void | Promise<void>): Promise<void> {
+  #makeSmall(at: Location, path: Buffer, object: NewObject, data: Buffer): Promise<void> | undefined {
+    const { writer } = this.#options;
+    const inTurn = writer.isPlain(object);
+    const make = async (here: Location) => {
+      try {
+        await this.#replacing({ at: here, path, inTurn }, () =>
+          placeSmallFile(here, object, path, { data, writer }),
+        );
+      } catch (error) {
+        throw explain(error, `unpacking ${shownPath(path)}`);
+      }
+    };
+    if (!inTurn) return make(at);
+    const text = path.toString('latin1');
+    this.#queued.add(text);
+    const directory = text.slice(0, Math.max(0, text.lastIndexOf('/')));
+    const file = { data, object, ids: writer.ids(object), replace: false, make };
+    const wait = this.#queue.add(at, directory, file);
+    return this.#queued.size < MOST_QUEUED ? wait : this.settle();
+  }
+
+  /** Makes an object in the place of what is there; a file that the queue hands back is the next in turn. */
+  async #replacing({ at, path, inTurn }: Place, make: () => void | Promise<void>): Promise<void> {
     try {
       await make();
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
+      if (!inTurn) await this.settle();
       this.clear(at, path);
       await make();
     }
@@ -156,7 +211,8 @@ export class Tree implements Disposable {
   }
 
   /** Sets the times of directories and writes the owners' side file. */
-  finish(): void {
+  async finish(): Promise<void> {
+    await this.settle();
     this.#finishing = true;
     for (const { path, mtime } of this.#times.values()) {
       try {
@@ -171,7 +227,8 @@ export class Tree implements Disposable {
     this.#options.writer.flush();
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue[Symbol.asyncDispose]();
     this.directories[Symbol.dispose]();
   }
 }

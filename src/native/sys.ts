@@ -93,6 +93,11 @@ export interface Sys {
     data: Buffer,
     meta: { mode: number; uid: number; gid: number; mtime: bigint | null },
   ): void;
+  /**
+   * The same for many on another thread, in order, until one fails; how many were made. What the records are like:
+   * src/layers/file-queue.ts. The buffers must not change meanwhile.
+   */
+  createFiles(records: Buffer, datas: readonly Buffer[]): Promise<number>;
   /** All bytes from `from` to `to` from their positions on: reflink, else copy_file_range, else read and write. Bytes copied. */
   copyFile(from: Fd, to: Fd): number;
   /** The whole of a small regular file; ELOOP/EINVAL for another type. */

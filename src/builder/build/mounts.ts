@@ -2,6 +2,7 @@ import { constants, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { BldError, isErrno } from '../../base/errors.ts';
 import type { BindMount, CacheMount, Mount, MountOptions } from '../../dockerfile/mount.ts';
+import { FileQueue } from '../../layers/file-queue.ts';
 import { ownerWriter } from '../../layers/owner.ts';
 import { ownerFileOf } from '../../layers/owner-file.ts';
 import { type Fd, sys } from '../../native/sys.ts';
@@ -55,10 +56,12 @@ async function copyFiles(
     ownerFileOf(join(into ?? engine.store.scratch(), 'files')),
   );
   try {
-    const at = target === null ? null : { root: target, dir: target, path: SELF, owners };
+    await using queue = new FileQueue();
+    const at = target === null ? null : { root: target, dir: target, path: SELF, owners, queue };
     const isDirectory = sys().stat(fd, SELF)?.type === 'dir';
     const steps = isDirectory ? copy.contents(fd, at) : copy.object(fd, SELF, at, Buffer.from('file'));
     await paced(steps, engine.signal);
+    await queue.settle();
     owners.flush();
     return copy.end();
   } finally {
