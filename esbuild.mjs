@@ -56,7 +56,31 @@ const PACKS = [
       ['rmi', '--all', '--force'],
     ],
   },
+  {
+    name: 'transfer',
+    entries: [...commands('pull push'), 'src/images/pull.ts', 'src/images/push.ts', 'src/registry/transport.ts'],
+    warm: [
+      ['commit', 'warm', 'warm'],
+      ['push', '--quiet', 'warm', 'docker://REGISTRY/warm'],
+      ['pull', '--quiet', 'docker://REGISTRY/warm'],
+      ['rmi', '--all', '--force'],
+    ],
+  },
 ];
+
+/** As much of a registry as the warming needs: it keeps what it is sent. */
+const REGISTRY = `const kept=new Map;const registry=require("node:http").createServer(async(asked,answer)=>{
+const body=Buffer.concat(await asked.toArray()),{pathname,searchParams}=new URL(asked.url,"http://x"),at=pathname.split("/").pop();
+const say=(status,headers,bytes)=>answer.writeHead(status,headers).end(bytes);
+const digest="sha256:"+require("node:crypto").createHash("sha256").update(body).digest("hex");
+if(pathname==="/v2/")return say(200);
+if(asked.method==="POST")return say(202,{location:"/v2/warm/blobs/uploads/one"});
+if(asked.method==="PATCH")return kept.set("part",body),say(202,{location:pathname});
+if(asked.method==="PUT"){const whole=searchParams.get("digest");kept.set(whole??at,{bytes:whole&&!body.length?kept.get("part"):body,type:asked.headers["content-type"]});
+if(!whole)kept.set(digest,kept.get(at));return say(201,{"docker-content-digest":whole??digest})}
+const it=kept.get(at);if(!it)return say(404);
+say(200,{"content-type":it.type??"application/octet-stream","content-length":it.bytes.length},asked.method==="HEAD"?undefined:it.bytes)})`;
+
 
 function commands(names) {
   return names
@@ -198,10 +222,13 @@ function warm(files, programChunk) {
     file: Object.values(files).find((file) => file.startsWith(`${name}-`)),
     lines: lines.map((words) => [...places, ...words]),
   }));
-  const script = `${loader(files)}(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});
+  // chunks outside of packs get their loader from main.js: here from this
+  const script = `${loader(files)}require.cache[__dirname+"/main.js"]=module;(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});
 const env={...process.env,BLD_LOG_LEVEL:"error"},interrupts=watchInterrupts(()=>{});
-for(const{file,lines}of ${JSON.stringify(plan)}){for(const argv of lines)await run({argv,env,interrupts});
-if(scripts[file])fs.writeFileSync(__dirname+"/"+file+".code",scripts[file].createCachedData())}})()`;
+${REGISTRY};await new Promise((done)=>registry.listen(0,"127.0.0.1",done));
+const host="127.0.0.1:"+registry.address().port;
+for(const{file,lines}of ${JSON.stringify(plan)}){for(const argv of lines)await run({argv:argv.map((word)=>word.replace("REGISTRY",host)),env,interrupts});
+if(scripts[file])fs.writeFileSync(__dirname+"/"+file+".code",scripts[file].createCachedData())}registry.close();registry.closeAllConnections()})()`;
   const file = join(OUT, 'warm.js');
   writeFileSync(file, script);
   const { NODE_OPTIONS: _, ...env } = process.env;

@@ -34,6 +34,9 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
+#ifndef SYS_listxattrat
+#define SYS_listxattrat 465
+#endif
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000

@@ -73,6 +73,11 @@ function systemAuthorities(): readonly (string | Buffer)[] {
   return [...rootCertificates, ...extra];
 }
 
+/** Trusts nobody, for a connection that verifies nothing: to read the machine's authorities takes 20 ms. */
+export function bareContext(): SecureContext {
+  return createSecureContext({ ca: [] });
+}
+
 let system: readonly (string | Buffer)[] | undefined;
 let plain: SecureContext | undefined;
 

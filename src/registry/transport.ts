@@ -8,7 +8,7 @@ import { proxyFor } from './proxy.ts';
 import { checkedLookup, literalReach, mayReach, type Reach, reachOf, wider } from './reach.ts';
 import { redactUrl } from './redact.ts';
 import { Gate, Lane } from './retry.ts';
-import { secureContext } from './tls.ts';
+import { bareContext, secureContext } from './tls.ts';
 
 /** What a request carries: small documents, a blob coming, a blob going. Each has its own limit, so that one kind
  * that waits for another (a copy inside one registry) cannot stand in its own way. */
@@ -75,6 +75,7 @@ export class Transport {
     const agent = makeAgent('https:', {
       proxy: proxyFor(secure, process.env),
       verify: false,
+      secureContext: bareContext(),
       connectTimeoutMs: this.#connectTimeoutMs,
       lookup: checkedLookup(() => {}),
     });
