@@ -1,7 +1,9 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { hexOf } from '../base/digest.ts';
 import { loadBallast, withBallast } from './ballast.ts';
 import type { Context } from './context.ts';
+import { layersInMaking } from './frozen.ts';
 import { dropPartials } from './ingest.ts';
 import { layout } from './layout.ts';
 import type { Collected, Leases } from './types.ts';
@@ -69,7 +71,9 @@ export function collect(context: Context, leases: Leases, grace = GRACE): Collec
   const { sha256, sha512 } = { sha256: layout.blobs(root, 'sha256'), sha512: layout.blobs(root, 'sha512') };
   sweep(context, sha256, 'SELECT substr(digest, 8) AS name FROM blobs');
   sweep(context, sha512, 'SELECT substr(digest, 8) AS name FROM blobs');
-  sweep(context, layout.layers(root), 'SELECT substr(diff_id, 8) AS name FROM layers');
+  sweep(context, layout.layers(root), 'SELECT substr(diff_id, 8) AS name FROM layers', () =>
+    [...layersInMaking(root)].map(hexOf),
+  );
   sweep(context, layout.containers(root), 'SELECT id AS name FROM containers');
   const records =
     "SELECT substr(id, 8) || '.json' AS name FROM images UNION SELECT substr(digest, 8) || '.json' FROM indexes";
@@ -85,9 +89,14 @@ export function collect(context: Context, leases: Leases, grace = GRACE): Collec
   };
 }
 
-/** Removes what lies in `directory` under a name that `sql` does not give. */
-function sweep({ db, staging }: Context, directory: string, sql: string): void {
-  const known = () => new Set(db.all<{ name: string }>(sql).map(({ name }) => name));
+/** Removes what lies in `directory` under a name that neither `sql` nor `spared` gives. */
+function sweep(
+  { db, staging }: Context,
+  directory: string,
+  sql: string,
+  spared: () => string[] = () => [],
+): void {
+  const known = () => new Set([...db.all<{ name: string }>(sql).map(({ name }) => name), ...spared()]);
   const before = known();
   const strays = readdirSync(directory).filter((name) => !before.has(name));
   for (let at = 0; at < strays.length; at += BATCH) {

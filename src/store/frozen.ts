@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { isErrno } from '../base/errors.ts';
@@ -84,6 +84,12 @@ function readIntent(root: string, id: string): Intent | null {
     if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/** Layers that containers' changes are just becoming: they may be in their place before the index knows them. */
+export function layersInMaking(root: string): ReadonlySet<Digest> {
+  const intents = readdirSync(layout.containers(root)).map((id) => readIntent(root, id));
+  return new Set(intents.flatMap((intent) => (intent ? [intent.diffId] : [])));
 }
 
 /** For the container of a process that died: either its changes are back in place, or they are the layer. */

@@ -123,6 +123,19 @@ describe('freeze', () => {
     expect(store.containers.find(id)?.layers).toEqual(after.layers);
   });
 
+  test('killed between the move and the record: one that collects meanwhile keeps the layer', () => {
+    const { temp, store, id, upper } = filled();
+    using other = temp.open();
+    other.collect({ grace: 0 }); // it has seen that the first one lives
+    const { ino } = statSync(upper);
+    const { directory } = store.containers.takeUpper(id);
+    const layer = join(temp.root, 'layers', digest('l').slice(7));
+    renameSync(directory, layer);
+    writeFileSync(join(upper, '../frozen.json'), JSON.stringify({ ...frozen, ...after, inode: ino }));
+    other.collect({ grace: 0 });
+    expect(readdirSync(join(layer, 'diff'))).toEqual(['file']);
+  });
+
   test('killed between the move and the record: the next process finishes it', () => {
     const { temp, store, id, upper } = filled();
     const { ino } = statSync(upper);
