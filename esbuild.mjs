@@ -57,8 +57,21 @@ const PACKS = [
     ],
   },
   {
+    name: 'build',
+    entries: commands('build'),
+    warm: [
+      ['build', '--quiet', '--tag', 'warm', 'CONTEXT'],
+      ['build', '--quiet', '--tag', 'warm', 'CONTEXT'],
+    ],
+  },
+  {
     name: 'transfer',
-    entries: [...commands('pull push'), 'src/images/pull.ts', 'src/images/push.ts', 'src/registry/transport.ts'],
+    entries: [
+      ...commands('pull push'),
+      'src/images/pull.ts',
+      'src/images/push.ts',
+      'src/registry/transport.ts',
+    ],
     warm: [
       ['commit', 'warm', 'warm'],
       ['push', '--quiet', 'warm', 'docker://REGISTRY/warm'],
@@ -67,6 +80,19 @@ const PACKS = [
     ],
   },
 ];
+
+/** What the warming builds: files and settings, for where it runs no command may be allowed. */
+const DOCKERFILE = `FROM scratch AS files
+ARG NAME=warm
+COPY --chown=1:2 Dockerfile /files/
+FROM scratch
+COPY --from=files /files /files
+WORKDIR /files
+ENV NAME=\${NAME:-warm} MORE="a b"
+LABEL warm=true
+EXPOSE 80
+CMD ["true"]
+`;
 
 /** As much of a registry as the warming needs: it keeps what it is sent. */
 const REGISTRY = `const kept=new Map;const registry=require("node:http").createServer(async(asked,answer)=>{
@@ -80,7 +106,6 @@ if(asked.method==="PUT"){const whole=searchParams.get("digest");kept.set(whole??
 if(!whole)kept.set(digest,kept.get(at));return say(201,{"docker-content-digest":whole??digest})}
 const it=kept.get(at);if(!it)return say(404);
 say(200,{"content-type":it.type??"application/octet-stream","content-length":it.bytes.length},asked.method==="HEAD"?undefined:it.bytes)})`;
-
 
 function commands(names) {
   return names
@@ -217,10 +242,11 @@ function layOut({ outputs, codes }) {
 /** Runs each pack's commands and keeps the machine code of what they called. */
 function warm(files, programChunk) {
   const scratch = mkdtempSync(join(tmpdir(), 'bld-warm-'));
+  writeFileSync(join(scratch, 'Dockerfile'), DOCKERFILE);
   const places = ['--root', join(scratch, 'root'), '--runroot', join(scratch, 'run')];
   const plan = PACKS.map(({ name, warm: lines }) => ({
     file: Object.values(files).find((file) => file.startsWith(`${name}-`)),
-    lines: lines.map((words) => [...places, ...words]),
+    lines: lines.map((words) => [...places, ...words.map((word) => word.replace('CONTEXT', scratch))]),
   }));
   // chunks outside of packs get their loader from main.js: here from this
   const script = `${loader(files)}require.cache[__dirname+"/main.js"]=module;(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});

@@ -20,6 +20,27 @@ export function makeSmallFiles(context: string): void {
   }
 }
 
+/** So many files of one line, a hundred in a directory. */
+function makeTinyFiles(root: string, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const directory = join(root, `d${Math.floor(index / 10_000)}`, `e${Math.floor(index / 100) % 100}`);
+    if (index % 100 === 0) mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, `f${index}.js`), `module.exports = ${index};\n`);
+  }
+}
+
+/** A context of one file that is wanted and 50,000 that .dockerignore leaves out. */
+export function makeIgnoredFiles(context: string): void {
+  makeTinyFiles(join(context, 'ignored/node_modules'), 50_000);
+  writeFileSync(join(context, 'ignored/.dockerignore'), 'node_modules\n');
+  writeFileSync(join(context, 'ignored/app.js'), 'require("./nothing");\n');
+}
+
+/** A context of 100,000 files. */
+export function makeManyFiles(context: string): void {
+  makeTinyFiles(join(context, 'many'), 100_000);
+}
+
 /** 1 GiB that does not compress. */
 export async function makeLargeFile(context: string): Promise<void> {
   const random = noise('large');

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pushDebian, pushTiny } from './bases.ts';
-import { makeLargeFile, makeSmallFiles } from './context.ts';
+import { makeIgnoredFiles, makeLargeFile, makeManyFiles, makeSmallFiles } from './context.ts';
 import { type Lab, openLab } from './lab.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { bldPeer } from './peers/bld.ts';
@@ -12,11 +12,13 @@ import { figures, machine, markdown, plain, table } from './report.ts';
 import { measure } from './rounds.ts';
 import { canTellMemory } from './shell.ts';
 import type { Places, Row, Workload } from './types.ts';
+import { makeWebApplication } from './web.ts';
+import { BUILDS } from './workloads/builds.ts';
 import { IMAGES } from './workloads/images.ts';
 import { METADATA } from './workloads/metadata.ts';
 import { STEPS } from './workloads/steps.ts';
 
-const WORKLOADS: readonly Workload[] = [...STEPS, ...IMAGES, ...METADATA];
+const WORKLOADS: readonly Workload[] = [...STEPS, ...IMAGES, ...METADATA, ...BUILDS];
 
 const tell = (line: string): void => console.error(line);
 
@@ -30,6 +32,9 @@ async function furnish(
   const bld = bldPeer(lab);
   if (uses.has('small')) makeSmallFiles(context);
   if (uses.has('large')) await makeLargeFile(context);
+  if (uses.has('ignored')) makeIgnoredFiles(context);
+  if (uses.has('many')) makeManyFiles(context);
+  if (uses.has('web')) makeWebApplication(context);
   const tiny = await pushTiny(lab, bld, registry);
   const debian = uses.has('debian') ? await pushDebian(lab, bld, { registry, rootfs }) : undefined;
   return { registry, tiny, debian, context };

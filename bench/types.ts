@@ -16,7 +16,7 @@ export interface Places {
   readonly tiny: string;
   /** One layer of about 172 MB in 9,000 files; absent unless a chosen workload reads it. */
   readonly debian: string | undefined;
-  /** The directory that COPY reads: `small/` and `large`. */
+  /** The directory that COPY reads: `small/` and `large`; and contexts of their own: `ignored/`, `many/`, `web/`. */
   readonly context: string;
 }
 
@@ -29,7 +29,10 @@ export interface Peer {
   readonly person?: Person;
   /** All of its data, for the disk row. */
   readonly store: string;
-  /** What its scripts find: `TOOL` (the program with its global flags), `RUN` and `BUILD` (flags of a RUN, a build). */
+  /**
+   * What its scripts find: `TOOL` (the program with its global flags), `PULL`, `BUD` (pull, and build from a Dockerfile
+   * with the cache), `RUN` and `BUILD` (flags of a RUN; a build without the cache).
+   */
   readonly env: Readonly<Record<string, string>>;
   /** Makes the store as new. */
   empty(): Promise<void>;
@@ -56,7 +59,7 @@ export type Target =
   | { readonly kind: 'figure'; readonly most: number };
 
 /** What a workload reads besides the small base. */
-export type Material = 'debian' | 'small' | 'large';
+export type Material = 'debian' | 'small' | 'large' | 'ignored' | 'many' | 'web';
 
 export interface Workload {
   /** Short, for `--only`. */

@@ -61,6 +61,8 @@ export async function dockerPeer(lab: Lab, { prefix, folder }: DockerPlace): Pro
       store: join(store, 'data'),
       env: {
         ...env,
+        PULL: 'pull -q',
+        BUD: 'build --network host',
         BUILD: 'build -q --no-cache --network host',
         // without a place to go, a build costs what its steps cost
         NOWHERE: hasBuildx ? '--output type=cacheonly' : '',

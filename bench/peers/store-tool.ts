@@ -23,7 +23,12 @@ export function storeTool(lab: Lab, tool: StoreTool): Peer {
     family,
     store,
     ...(person && { person }),
-    env: { TOOL: `${command} ${places}`, RUN: tool.run },
+    env: {
+      TOOL: `${command} ${places}`,
+      PULL: 'pull -q --tls-verify=false',
+      RUN: tool.run,
+      BUD: `build --layers --tls-verify=false ${tool.run}`,
+    },
     async empty() {
       lab.retire(folder);
       lab.directory(folder, person);

@@ -5,7 +5,6 @@ import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { randomHex } from '../base/random.ts';
 import type { Fd } from '../native/sys.ts';
-import { fetchUrl } from '../registry/fetch-url.ts';
 import { redactUrl } from '../registry/redact.ts';
 import type { Engine } from './engine.ts';
 
@@ -35,6 +34,7 @@ export async function download(engine: Engine, source: string, checksum?: Digest
   const url = new URL(source);
   const id = redactUrl(url);
   const name = Buffer.from(nameOf(url));
+  const { fetchUrl } = await import('../registry/fetch-url.ts'); // HTTP is long to load
   const answer = await fetchUrl(url, {
     signal: engine.signal,
     onRetry: (reason, waitMs) => log.warn(`${reason}; trying again in ${Math.round(waitMs / 100) / 10} s`),

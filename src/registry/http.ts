@@ -47,6 +47,7 @@ class Watchdog {
   #last = performance.now();
   #limit: number;
   #resting = false;
+  #stopped = false;
   expired = false;
 
   constructor(limit: number, outer: AbortSignal | undefined) {
@@ -77,6 +78,7 @@ class Watchdog {
 
   #arm(delay: number): void {
     clearTimeout(this.#timer);
+    if (this.#stopped) return; // an answer may come and end before the request's body does
     this.#timer = setTimeout(() => {
       if (this.#resting) return this.#arm(this.#limit);
       const left = this.#last + this.#limit - performance.now();
@@ -87,6 +89,7 @@ class Watchdog {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     this.#outer?.removeEventListener('abort', this.#onAbort);
   }
