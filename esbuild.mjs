@@ -17,6 +17,7 @@ const ROOT = import.meta.dirname;
 const DIST = join(ROOT, 'dist');
 /** Takes the place of dist/ when it is whole, so that a bld that runs meanwhile sees the one or the other. */
 const OUT = `${DIST}.${process.pid}`;
+const HELPER = join(ROOT, 'native/overlay/build/bld-helper');
 const NODE = join(ROOT, 'node_modules/node/bin/node');
 
 /**
@@ -50,18 +51,13 @@ const PACKS = [
     warm: [
       ['from', '--name', 'warm', 'scratch'],
       ['copy', 'warm', '/etc/hostname', '/etc/'],
+      // a program that needs no other files; whether it may run here does not matter
+      ['copy', 'warm', 'HELPER', '/helper'],
+      ['run', 'warm', '/helper'],
       ['inspect', 'warm'],
       ['commit', 'warm', 'warm'],
       ['inspect', '--type', 'image', '--format', '{{.FromImageID}}', 'warm'],
       ['rmi', '--all', '--force'],
-    ],
-  },
-  {
-    name: 'build',
-    entries: commands('build'),
-    warm: [
-      ['build', '--quiet', '--tag', 'warm', 'CONTEXT'],
-      ['build', '--quiet', '--tag', 'warm', 'CONTEXT'],
     ],
   },
   {
@@ -77,6 +73,14 @@ const PACKS = [
       ['push', '--quiet', 'warm', 'docker://REGISTRY/warm'],
       ['pull', '--quiet', 'docker://REGISTRY/warm'],
       ['rmi', '--all', '--force'],
+    ],
+  },
+  {
+    name: 'build',
+    entries: commands('build'),
+    warm: [
+      ['build', '--quiet', '--tag', 'warm', 'CONTEXT'],
+      ['build', '--quiet', '--tag', 'warm', 'CONTEXT'],
     ],
   },
 ];
@@ -243,10 +247,11 @@ function layOut({ outputs, codes }) {
 function warm(files, programChunk) {
   const scratch = mkdtempSync(join(tmpdir(), 'bld-warm-'));
   writeFileSync(join(scratch, 'Dockerfile'), DOCKERFILE);
+  const shown = (word) => word.replace('CONTEXT', scratch).replace('HELPER', HELPER);
   const places = ['--root', join(scratch, 'root'), '--runroot', join(scratch, 'run')];
   const plan = PACKS.map(({ name, warm: lines }) => ({
     file: Object.values(files).find((file) => file.startsWith(`${name}-`)),
-    lines: lines.map((words) => [...places, ...words.map((word) => word.replace('CONTEXT', scratch))]),
+    lines: lines.map((words) => [...places, ...words.map(shown)]),
   }));
   // chunks outside of packs get their loader from main.js: here from this
   const script = `${loader(files)}require.cache[__dirname+"/main.js"]=module;(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});

@@ -107,9 +107,6 @@ static void make_private(void) {
 
 static int build_tree(const struct spec *spec, struct shared *shared, int helper, char *slave, size_t size) {
   make_private();
-  /* No device of an image works: only the bound ones of /dev do. */
-  if (restrict_mount(spec->rootfs, MOUNT_ATTR_NODEV, false) < 0 && errno != EPERM)
-    die("rootfs", "nodev on the root file system");
   if (kernel_move_mount(spec->rootfs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
     die("rootfs", "attaching the root file system");
   mount_system(spec, spec->rootfs, &shared->stubs);

@@ -5,7 +5,7 @@ import { type Fd, sys } from '../native/sys.ts';
 import { capabilityMask } from './capabilities.ts';
 import { emulation } from './emulation.ts';
 import { rlimitNumber, rlimitValue } from './rlimits.ts';
-import { seccompFilter } from './seccomp.ts';
+import { seccompFilters } from './seccomp.ts';
 import type { NamespaceMode, RunMount, RunSpec } from './spec.ts';
 import { Wire } from './wire.ts';
 
@@ -102,9 +102,11 @@ function putIdentity(wire: Wire, spec: RunSpec): void {
   for (const group of spec.groups) wire.put('group', group);
   wire.put('capabilities', capabilityMask(spec.capabilities));
   wire.flag('noNewPrivileges', spec.noNewPrivileges);
-  const filter = seccompFilter(spec.seccomp, spec.capabilities);
-  if (environment().owners === 'xattr') putEmulation(wire);
-  if (filter) wire.put('filter', filter);
+  const isEmulated = environment().owners === 'xattr'; // then a device is a record, whichever it is
+  if (isEmulated) putEmulation(wire);
+  for (const filter of seccompFilters(spec.seccomp, spec.capabilities, isEmulated ? 'any' : 'harmless')) {
+    wire.put('filter', filter);
+  }
   for (const limit of spec.rlimits) {
     wire.put('rlimit', rlimitNumber(limit.name));
     wire.put('rlimit.soft', rlimitValue(limit.soft));

@@ -8,7 +8,7 @@ const FREE = `
   sync syncfs fsync fdatasync sync_file_range fallocate truncate truncate64 ftruncate ftruncate64
   stat stat64 lstat lstat64 fstat fstat64 fstatat64 newfstatat statx statfs statfs64 fstatfs fstatfs64
   access faccessat faccessat2 getdents getdents64 getcwd chdir fchdir umask readlink readlinkat
-  mkdir mkdirat rmdir mknod mknodat link linkat symlink symlinkat unlink unlinkat rename renameat renameat2
+  mkdir mkdirat rmdir link linkat symlink symlinkat unlink unlinkat rename renameat renameat2
   chmod fchmod fchmodat fchmodat2 chown chown32 fchown fchown32 lchown lchown32 fchownat
   utime utimes futimesat utimensat utimensat_time64 name_to_handle_at statmount listmount cachestat
   setxattr lsetxattr fsetxattr setxattrat getxattr lgetxattr fgetxattr getxattrat
@@ -91,8 +91,46 @@ function argument(name: string, op: string, value: number, valueTwo = 0): Seccom
   return { names: [name], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value, valueTwo, op }] };
 }
 
+/** Type bits of a mode (inode(7)): none, which means a file, FIFO, file, socket; and a character device. */
+const TYPE_MASK = 0o170000;
+const PLAIN_TYPES = [0, 0o010000, 0o100000, 0o140000];
+const CHARACTER = 0o020000;
+/** null, zero, full, random, urandom; tty, ptmx: what every container has. Their numbers as mknod takes them. */
+const HARMLESS = [3, 5, 7, 8, 9].map((minor) => (1 << 8) | minor).concat([(5 << 8) | 0, (5 << 8) | 2]);
+
+/**
+ * No device of the machine can be made: then those that are made may work, as tools that bootstrap a system expect. All
+ * arguments are numbers, so nothing can change between the test and the call.
+ */
+function mknodRules(): SeccompRule[] {
+  const calls = [
+    ['mknod', 1],
+    ['mknodat', 2],
+  ] as const;
+  return calls.flatMap(([name, mode]) => {
+    const type = (value: number) =>
+      ({ index: mode, value: TYPE_MASK, valueTwo: value, op: 'SCMP_CMP_MASKED_EQ' }) as const;
+    const rule = (...args: NonNullable<SeccompRule['args']>): SeccompRule => ({
+      names: [name],
+      action: 'SCMP_ACT_ALLOW',
+      args,
+    });
+    const device = (value: number) => ({ index: mode + 1, value, op: 'SCMP_CMP_EQ' });
+    return [
+      ...PLAIN_TYPES.map((value) => rule(type(value))),
+      ...HARMLESS.map((value) => rule(type(CHARACTER), device(value))),
+    ];
+  });
+}
+
+/** Everything but devices of the machine: what goes with no profile, or with one of somebody else's. */
+export function devicesProfile(): SeccompProfile {
+  const others = { names: ['mknod', 'mknodat'], action: 'SCMP_ACT_ERRNO' };
+  return { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [...mknodRules(), others] };
+}
+
 /** The facts of Docker's default profile (moby/profiles, seccomp/default.json), in the form of a profile file. */
-export function defaultProfile(): SeccompProfile {
+export function defaultProfile(devices: 'harmless' | 'any' = 'harmless'): SeccompProfile {
   const allow = 'SCMP_ACT_ALLOW';
   const withoutAdmin = { caps: ['CAP_SYS_ADMIN'] };
   return {
@@ -108,6 +146,7 @@ export function defaultProfile(): SeccompProfile {
         action: allow,
         includes: { arches },
       })),
+      ...(devices === 'any' ? [{ names: ['mknod', 'mknodat'], action: allow }] : mknodRules()),
       argument('socket', 'SCMP_CMP_LT', FIRST_FAMILIES),
       ...SOCKET_FAMILIES.map((family) => argument('socket', 'SCMP_CMP_EQ', family)),
       ...PERSONALITIES.map((value) => argument('personality', 'SCMP_CMP_EQ', value)),

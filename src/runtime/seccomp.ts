@@ -11,7 +11,7 @@ import {
   RET_KILL_PROCESS,
   type SyscallRule,
 } from './bpf.ts';
-import { defaultProfile } from './seccomp-default.ts';
+import { defaultProfile, devicesProfile } from './seccomp-default.ts';
 import { type Abi, syscallNumbers } from './syscalls.ts';
 
 interface Condition {
@@ -212,18 +212,24 @@ function readProfile(path: string): SeccompProfile {
 
 const compiled = new Map<string, Buffer>();
 
-/** The filter of a run; undefined for none. Those of the default profile are kept by capability set. */
-export function seccompFilter(
+function once(key: string, compile: () => Buffer): Buffer {
+  const filter = compiled.get(key) ?? compile();
+  compiled.set(key, filter);
+  return filter;
+}
+
+/** The filters of a run. Under each choice no device can be made but harmless ones, unless `devices` says `any`. */
+export function seccompFilters(
   choice: 'default' | 'unconfined' | { readonly profile: string },
   capabilities: readonly string[],
-): Buffer | undefined {
-  if (choice === 'unconfined') return undefined;
-  if (typeof choice === 'object') return compileProfile(readProfile(choice.profile), capabilities);
-  const key = capabilities.toSorted().join();
-  let filter = compiled.get(key);
-  if (!filter) {
-    filter = compileProfile(defaultProfile(), capabilities);
-    compiled.set(key, filter);
+  devices: 'harmless' | 'any' = 'harmless',
+): Buffer[] {
+  if (choice === 'default') {
+    const key = `${devices} ${capabilities.toSorted().join()}`;
+    return [once(key, () => compileProfile(defaultProfile(devices), capabilities))];
   }
-  return filter;
+  const limits = devices === 'any' ? [] : [once('devices', () => compileProfile(devicesProfile(), []))];
+  if (choice === 'unconfined') return limits;
+  // the limits first: the profile may forbid to load more
+  return [...limits, compileProfile(readProfile(choice.profile), capabilities)];
 }

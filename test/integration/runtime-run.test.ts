@@ -57,7 +57,7 @@ describe.each(found)('as %s', (as) => {
       expect([path, shownType]).toEqual([path, type]);
       expect(options.split(',')).toEqual(expect.arrayContaining(flags));
     };
-    expectMount('/', 'overlay', 'rw', 'nodev');
+    expectMount('/', 'overlay', 'rw');
     expectMount('/proc', 'proc', 'nosuid', 'nodev', 'noexec');
     expectMount('/sys', 'sysfs', 'ro', 'nosuid', 'nodev', 'noexec');
     expectMount('/dev', 'tmpfs', 'nosuid');

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { RET_ALLOW, RET_ERRNO, RET_KILL_PROCESS } from '../../../src/runtime/bpf.ts';
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../../src/runtime/capabilities.ts';
 import { emulation } from '../../../src/runtime/emulation.ts';
-import { compileProfile, seccompFilter } from '../../../src/runtime/seccomp.ts';
+import { compileProfile, seccompFilters } from '../../../src/runtime/seccomp.ts';
 import { defaultProfile } from '../../../src/runtime/seccomp-default.ts';
 import { type Abi, syscallNumbers } from '../../../src/runtime/syscalls.ts';
 import { runFilter } from './bpf-machine.ts';
@@ -70,13 +70,39 @@ describe("Docker's default profile", () => {
   const ask = asker(compileProfile(defaultProfile(), DEFAULT_CAPABILITIES, 'x64'));
   const askAll = asker(compileProfile(defaultProfile(), CAPABILITIES, 'x64'));
 
-  test.each(['read', 'openat', 'execve', 'chown', 'ptrace', 'chroot', 'mknod', 'seccomp', 'statx'])(
+  test.each(['read', 'openat', 'execve', 'chown', 'ptrace', 'chroot', 'seccomp', 'statx'])(
     'allows %s',
     (name) => {
       expect(ask(name)).toBe(RET_ALLOW);
       expect(askAll(name)).toBe(RET_ALLOW);
     },
   );
+
+  describe('lets no device of the machine be made', () => {
+    const [limits] = seccompFilters('unconfined', []);
+    if (!limits) throw new Error('there is no filter of devices');
+    const asks = { default: ask, unconfined: asker(limits) };
+    const major = (number: number, minor: number) => (number << 8) | minor;
+    const NOISE = 0x5a5a_0000_0000n;
+    test.each(Object.entries(asks))('%s', (_, answer) => {
+      for (const [name, before] of [
+        ['mknod', 1],
+        ['mknodat', 2],
+      ] as const) {
+        const make = (mode: number, device: number | bigint) =>
+          answer(name, 'x86_64', ...new Array<bigint>(before).fill(0n), BigInt(mode), BigInt(device));
+        for (const mode of [0o644, 0o100644, 0o10600, 0o140777]) expect(make(mode, 0)).toBe(RET_ALLOW);
+        for (const minor of [3, 5, 7, 8, 9]) expect(make(0o20666, major(1, minor))).toBe(RET_ALLOW);
+        for (const minor of [0, 2]) expect(make(0o20620, major(5, minor))).toBe(RET_ALLOW);
+        for (const device of [0, major(1, 1), major(1, 2), major(10, 229), major(5, 1)]) {
+          expect(make(0o20666, device)).toBe(EPERM);
+        }
+        expect(make(0o20666, NOISE | BigInt(major(1, 3)))).toBe(EPERM);
+        for (const device of [major(1, 3), major(8, 0)]) expect(make(0o60666, device)).toBe(EPERM);
+      }
+      expect(answer('read')).toBe(RET_ALLOW);
+    });
+  });
 
   test.each([
     'mount',
@@ -167,7 +193,7 @@ describe('a profile of the user', () => {
   const load = (text: string) => {
     const profile = join(directory, 'profile.json');
     writeFileSync(profile, text);
-    return seccompFilter({ profile }, DEFAULT_CAPABILITIES);
+    return seccompFilters({ profile }, DEFAULT_CAPABILITIES, 'any')[0];
   };
 
   test.runIf(process.arch === 'x64')('is read in all its forms', () => {
@@ -207,8 +233,8 @@ describe('a profile of the user', () => {
   });
 
   test('one that is not there is named', () => {
-    expect(() => seccompFilter({ profile: join(directory, 'none') }, [])).toThrow(/seccomp profile .*none/);
-    expect(seccompFilter('unconfined', [])).toBeUndefined();
+    expect(() => seccompFilters({ profile: join(directory, 'none') }, [])).toThrow(/seccomp profile .*none/);
+    expect(seccompFilters('unconfined', [], 'any')).toEqual([]);
   });
 });
 
