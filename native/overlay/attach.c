@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include "kernel.h"
+#include "objects.h"
 #include "report.h"
 #include "util.h"
 
@@ -111,18 +115,33 @@ static void check_target(const struct mount_spec *mount, int target, int root) {
         directory ? "" : "not ", directory ? " not" : "");
 }
 
-/* A file of the tmpfs at /dev, by a name that goes when it is mounted. */
-static int new_text(const struct mount_spec *mount, int dev) {
-  cleanup_fd int file = RETRY(openat(dev, TEXT_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (file < 0 || write_all(file, mount->text, mount->text_length) < 0) return -1;
-  return clone_tree(dev, TEXT_NAME, false);
+/* With one id there is no other owner; what stat tells is the record, where the file system takes one. */
+static int own_text(const struct mount_spec *mount, int file, bool emulated) {
+  char record[32];
+  mode_t mode = mount->mode ? (mode_t)strtoul(mount->mode, NULL, 8) : 0644;
+  if (mount->uid || mount->gid) {
+    snprintf(record, sizeof record, "%u:%u", mount->uid, mount->gid);
+    if (emulated) (void)fsetxattr(file, OWNER_RECORD, record, strlen(record), 0);
+    else if (fchown(file, mount->uid, mount->gid) < 0) return -1;
+  }
+  return fchmod(file, mode);
 }
 
-static int source_of(const struct mount_spec *mount, int dev) {
+/* A file of the tmpfs at /dev, by a name that goes when it is mounted. */
+static int new_text(const struct mount_spec *mount, int dev, bool emulated) {
+  cleanup_fd int file = RETRY(openat(dev, TEXT_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (file < 0 || write_all(file, mount->text, mount->text_length) < 0) return -1;
+  if (own_text(mount, file, emulated) < 0) return -1;
+  int clone = clone_tree(dev, TEXT_NAME, false);
+  if (clone >= 0 && mount->readonly && restrict_mount(clone, MOUNT_ATTR_RDONLY, false) < 0) return -1;
+  return clone;
+}
+
+static int source_of(const struct mount_spec *mount, int dev, bool emulated) {
   switch (mount->kind) {
     case MOUNT_BIND: return mount->fd;
     case MOUNT_TMPFS: return new_tmpfs(mount);
-    case MOUNT_TEXT: return new_text(mount, dev);
+    case MOUNT_TEXT: return new_text(mount, dev, emulated);
   }
   return -1;
 }
@@ -131,14 +150,14 @@ void attach_mounts(const struct spec *spec, int root, struct stubs *stubs) {
   cleanup_fd int dev = RETRY(openat(root, "dev", O_PATH | O_CLOEXEC));
   for (size_t i = 0; i < spec->mount_count; i++) {
     const struct mount_spec *mount = &spec->mounts[i];
-    bool ours = mount->kind == MOUNT_TEXT;
+    bool text = mount->kind == MOUNT_TEXT, ours = text && !mount->secret;
     struct walk walk = {
         .root = root, .directory = mount->directory, .stubs = spec->keep_mount_points && !ours ? NULL : stubs};
     cleanup_fd int target = walk_to(&walk, mount->target);
     if (target < 0 && ours && errno == EROFS) continue; /* an image without it, and without a place for it */
     if (target < 0) die("mount", "making mount point '%s'", mount->target);
     check_target(mount, target, root);
-    cleanup_fd int fd = source_of(mount, dev);
+    cleanup_fd int fd = source_of(mount, dev, spec->emulate);
     if (fd < 0) die("mount", "making what goes to '%s'", mount->target);
     if (mount->kind == MOUNT_BIND) {
       if (restrict_mount(fd, attributes_of(mount), mount->recursive) < 0)
@@ -146,6 +165,6 @@ void attach_mounts(const struct spec *spec, int root, struct stubs *stubs) {
       set_propagation(mount, fd);
     }
     if (attach_mount(fd, target) < 0) die("mount", "mounting on '%s'", mount->target);
-    if (ours && unlinkat(dev, TEXT_NAME, 0) < 0) die("mount", "preparing '%s'", mount->target);
+    if (text && unlinkat(dev, TEXT_NAME, 0) < 0) die("mount", "preparing '%s'", mount->target);
   }
 }

@@ -61,6 +61,9 @@ static bool set_mount(struct spec *spec, const char *key, char *value, size_t le
     mount->text_length = length;
   } else if (strcmp(key, "size") == 0) mount->size = value;
   else if (strcmp(key, "mode") == 0) mount->mode = value;
+  else if (strcmp(key, "uid") == 0) mount->uid = (uid_t)number(value);
+  else if (strcmp(key, "gid") == 0) mount->gid = (gid_t)number(value);
+  else if (strcmp(key, "secret") == 0) mount->secret = true;
   else if (strcmp(key, "propagation") == 0) mount->propagation = value;
   else if (strcmp(key, "readonly") == 0) mount->readonly = true;
   else if (strcmp(key, "recursive") == 0) mount->recursive = true;

@@ -19,9 +19,12 @@ struct mount_spec {
   int fd;            /* made from `source`, a detached mount, before the namespaces are */
   char *propagation; /* NULL: private */
   bool readonly, recursive, nosuid, nodev, noexec, directory;
-  char *size, *mode; /* of a tmpfs, as it takes them; NULL: its defaults */
-  const char *text;  /* of a file that lives as long as the run */
+  char *size, *mode; /* of a tmpfs, as it takes them, or of a text; NULL: its defaults */
+  const char *text;  /* of a file that lives as long as the run, in memory alone */
   size_t text_length;
+  bool secret; /* the text: a missing place for it is an error, and its stub goes */
+  uid_t uid;   /* of the text */
+  gid_t gid;
 };
 
 struct filter {

@@ -18,14 +18,23 @@ export type ErrorCode =
   | 'E_UNSUPPORTED' // understood, and not provided
   | 'E_LIMIT' // a size, depth or count cap against hostile input
   | 'E_CACHE_MISS' // --require-cached
+  | 'E_SECRET' // a layer holds a secret (--fail-on-secret)
   | 'E_CANCELLED' // a signal
   | 'E_STORE'; // the store is damaged or of another kind
+
+/** A place in a file that a person wrote; `line` is 1-based. */
+export interface Spot {
+  readonly file: string;
+  readonly line: number;
+}
 
 export interface ErrorDetails {
   /** One sentence that tells the way out. */
   readonly hint?: string;
   /** The process exit code; 125 (Buildah's own failures) when absent. */
   readonly exitCode?: number;
+  /** What in the Dockerfile it is about. */
+  readonly spot?: Spot | undefined;
   readonly cause?: unknown;
 }
 
@@ -34,6 +43,7 @@ export class BldError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly exitCode: number;
+  readonly spot: Spot | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -41,6 +51,7 @@ export class BldError extends Error {
     this.code = code;
     this.hint = details.hint;
     this.exitCode = details.exitCode ?? 125;
+    this.spot = details.spot;
   }
 }
 

@@ -9,8 +9,9 @@ import type { BuiltStage, Job } from './build/job.ts';
 import { readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
 import type { BuildOptions } from './build/types.ts';
+import { openVault } from './build/vault.ts';
 import type { Committed } from './commit.ts';
-import type { Container } from './container.ts';
+import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import { remove } from './remove.ts';
 
@@ -46,8 +47,8 @@ export async function build(
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
     await Promise.allSettled(job.running());
-    if (!failed || !options.keepFailed)
-      for (const container of job.containers) await remove({ ...container, engine });
+    for (const container of job.containers)
+      if (!failed || container.id !== job.kept()?.id) await remove({ ...container, engine });
   }
 }
 
@@ -77,6 +78,7 @@ interface Given {
 function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
   const built = new Map<number, Promise<BuiltStage>>();
   const containers: Container[] = [];
+  let kept: Container | undefined;
   const stageAt = (index: number): Stage => {
     const stage = plan.stages[index];
     if (!stage) throw new Error(`internal: no stage ${index}`);
@@ -86,8 +88,15 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
     engine,
     plan,
     options,
+    vault: openVault(options.secrets ?? new Map()),
     context: source,
     containers,
+    failed(container, stage, error) {
+      const isCancelled = error instanceof BldError && error.code === 'E_CANCELLED';
+      if (!options.keepFailed || kept || isCancelled) return;
+      kept = container;
+      options.onEvent?.({ kind: 'kept', stage, container: read(container).record.name });
+    },
     stage(index) {
       const started = built.get(index) ?? buildStage(job, stageAt(index));
       built.set(index, started);
@@ -106,5 +115,5 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
     }),
     isForeign: (stage) => options.platform !== undefined || stage.from.platform !== undefined,
   };
-  return { ...job, running: () => [...built.values()] };
+  return { ...job, running: () => [...built.values()], kept: () => kept };
 }

@@ -4,6 +4,7 @@ import type { RegistryOptions } from '../registry/config.ts';
 import { storePlaces } from '../store/root.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
+import type { LeakWatch } from './leaks.ts';
 
 export interface EngineOptions {
   /** Where images and containers live; see the store's `storePlaces` when absent. */
@@ -43,6 +44,8 @@ export interface Engine extends Disposable {
   readonly explain: boolean;
   readonly refresh: boolean;
   readonly onStep: ((step: StepNotice) => void) | undefined;
+  /** Looks for secrets in new layers. */
+  readonly watch?: LeakWatch | undefined;
   readonly registry: Partial<RegistryOptions>;
 }
 

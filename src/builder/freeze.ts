@@ -8,6 +8,8 @@ import { packLayer } from '../layers/pack.ts';
 import { inheritRoot, readRoot, sameRoot } from '../layers/root.ts';
 import type { Change } from '../layers/types.ts';
 import { type Container, read } from './container.ts';
+import { type Leak, leaksIn } from './leaks.ts';
+import { Search } from './needles.ts';
 import { pacedChunks } from './pace.ts';
 import { pruneCopiedUp } from './prune.ts';
 import type { ContainerState } from './state.ts';
@@ -53,25 +55,52 @@ export function prepareUpper(container: Container, base: string): void {
 export async function measure(
   tree: Iterable<Change>,
   signal?: AbortSignal | undefined,
+  onChunk?: (chunk: Buffer) => void,
 ): Promise<{ diffId: Digest; size: number }> {
-  const tar = pacedChunks(packLayer(tree), signal);
+  const chunks = packLayer(tree);
+  const tar = pacedChunks(onChunk ? seen(chunks, onChunk) : chunks, signal);
   const { diffId, tarSize } = await writeLayer(tar, { compression: 'none' });
   return { diffId, size: tarSize };
+}
+
+async function* seen(chunks: AsyncIterable<Buffer>, onChunk: (chunk: Buffer) => void) {
+  for await (const chunk of chunks) {
+    onChunk(chunk);
+    yield chunk;
+  }
+}
+
+/** A layer that was made, and the secrets that were found in it. */
+export interface Frozen {
+  readonly diffId: Digest;
+  readonly leaks: readonly Leak[];
 }
 
 /**
  * Makes what the container changed a layer of its own, by moving its upper directory; it goes on with an empty one on
  * top. Null, and nothing done, when it changed nothing. The caller is alone on the container, and nobody has it mounted.
  */
-export async function freeze(container: Container, history: History): Promise<Digest | null> {
-  const { store, signal } = container.engine;
+export async function freeze(container: Container, history: History): Promise<Frozen | null> {
+  const { store } = container.engine;
   pruneCopiedUp(store.containers.directories(container.id).upper, layersBelow(container), store.kind);
   if (isUnchanged(container)) return null;
-  const { diffId, size } = await measure(containerChanges(container), signal);
+  const { diffId, size, leaks } = await inspected(container);
   const change = (before: unknown): ContainerState => {
     const state = before as ContainerState;
     return { ...state, image: appendLayer(state.image, diffId, history) };
   };
   store.containers.freeze(container.id, { diffId, size, change });
-  return diffId;
+  return { diffId, leaks };
+}
+
+/** The layer's digests, and the known secrets in it, told to whoever watches for them before there is a layer. */
+async function inspected(container: Container) {
+  const { watch, signal } = container.engine;
+  const needles = watch?.needles() ?? [];
+  if (needles.length === 0) return { ...(await measure(containerChanges(container), signal)), leaks: [] };
+  const search = new Search(needles);
+  const measured = await measure(containerChanges(container), signal, (chunk) => search.add(chunk));
+  const leaks = search.found.size > 0 ? await leaksIn(containerChanges(container), needles) : [];
+  if (leaks.length > 0) watch?.found(leaks);
+  return { ...measured, leaks };
 }

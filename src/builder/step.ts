@@ -7,6 +7,7 @@ import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
 import { freeze } from './freeze.ts';
+import type { Leak } from './leaks.ts';
 import type { ContainerState } from './state.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
@@ -56,6 +57,8 @@ export async function step<Result>(container: Container, details: Step<Result>):
 interface Recorded<Result> {
   readonly value: Result;
   readonly entry: History;
+  /** Secrets in the layer: what was said when it was made is said again when it is replayed. */
+  readonly leaks?: readonly Leak[];
 }
 
 function siteOf({ site, as }: Pick<Step<unknown>, 'site' | 'as'>): string {
@@ -80,6 +83,8 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
   const known = refresh ? null : store.steps.get(key);
   if (known && replay(container, known, details)) {
     log.info(`cached: ${site}`);
+    const { leaks } = known.result as Recorded<Result>;
+    if (leaks) container.engine.watch?.found(leaks);
     onStep?.({ site, replayed: true });
     return (known.result as Recorded<Result>).value;
   }
@@ -92,9 +97,11 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
   if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
   const result = await details.work();
   const entry = entryOf(details, result);
-  const diffId = await freeze(container, entry);
+  const frozen = await freeze(container, entry);
+  const diffId = frozen?.diffId ?? null;
   if (diffId === null && details.as) await addEntry(container, entry);
-  const recorded: Recorded<Result> = { value: result, entry };
+  const leaks = frozen?.leaks ?? [];
+  const recorded: Recorded<Result> = { value: result, entry, ...(leaks.length > 0 && { leaks }) };
   store.steps.put({ key, diffId, result: recorded, inputs, site });
   onStep?.({ site, replayed: false });
   return result;

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BldError, explain } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import type { SecretSource } from '../builder/build/secrets.ts';
+import type { SecretSource } from '../builder/build/vault.ts';
 import { splitCsv } from './values.ts';
 
 /** `NAME=VALUE`; a bare NAME takes over bld's own variable, when there is one. */

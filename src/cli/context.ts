@@ -8,8 +8,8 @@ import { type Outcome, print, writeLog } from './output.ts';
 import type { Drawing } from './progress.ts';
 import { type RegistryValues, registryOptions } from './registry-options.ts';
 
-export interface EngineNeeds extends Pick<EngineOptions, 'cache' | 'requireCached' | 'explain'> {
-  /** No progress is drawn. */
+export interface EngineNeeds extends Pick<EngineOptions, 'cache' | 'requireCached' | 'explain' | 'progress'> {
+  /** No progress is drawn; nor is it where `progress` takes it. */
   readonly quiet?: boolean;
   /** Values of `registryFlags`, or of some of them. */
   readonly registry?: RegistryValues;
@@ -89,8 +89,8 @@ export function makeContext(
       const drawing = lazyProgress();
       endProgress = drawing.end;
       return open({
-        ...rest,
         ...(!quiet && { progress: drawing.progress }),
+        ...rest,
         signal: interrupts.signal,
         registry: registryOptions(registry, env),
       });

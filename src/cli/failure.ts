@@ -1,4 +1,4 @@
-import { BldError, explain } from '../base/errors.ts';
+import { BldError, explain, type Spot } from '../base/errors.ts';
 import { printable } from '../base/log.ts';
 
 export interface FailureStyle {
@@ -11,14 +11,15 @@ interface Failure {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
+  readonly spot?: Spot | undefined;
   readonly stack: string | undefined;
 }
 
 function describe(error: unknown): Failure {
   const known = explain(error, 'failed');
   if (known instanceof BldError) {
-    const { code, message, hint, stack } = known;
-    return { code, message, hint, stack };
+    const { code, message, hint, spot, stack } = known;
+    return { code, message, hint, spot, stack };
   }
   const message = known instanceof Error ? known.message : String(known);
   return {
@@ -31,10 +32,10 @@ function describe(error: unknown): Failure {
 
 /** The error as it is shown on standard error: its sentence, then the way out; or one JSON object. */
 export function failureText(error: unknown, { format, debug }: FailureStyle): string {
-  const { code, message, hint, stack } = describe(error);
+  const { code, message, hint, spot, stack } = describe(error);
   const trace = debug && stack !== undefined ? { stack } : {};
   if (format === 'json') {
-    return `${JSON.stringify({ level: 'error', code, message, ...(hint && { hint }), ...trace })}\n`;
+    return `${JSON.stringify({ level: 'error', code, message, ...(hint && { hint }), ...spot, ...trace })}\n`;
   }
   const parts = [
     `Error: ${message}`,

@@ -119,12 +119,18 @@ async function perform(given: Given, { argv, env, interrupts }: Process): Promis
   );
 }
 
+/** A failure holds what a program said: none of it is to be an order for GitHub's runner. */
+function withoutCommands(said: string): string {
+  return said.replace(/^(\s*):(?=:)/gm, '$1: ').replaceAll('##[', '## [');
+}
+
 function report(error: unknown, given: Given, env: NodeJS.ProcessEnv): number {
   if (error instanceof OutputClosed) return SIGPIPE;
   const format = given.get('log-format') ?? env.BLD_LOG_FORMAT;
   const level = given.get('log-level') ?? env.BLD_LOG_LEVEL;
   const debug = given.get('debug') === true || level === 'debug' || level === 'trace';
-  writeLog(failureText(error, { format: format === 'json' ? 'json' : 'text', debug }));
+  const said = failureText(error, { format: format === 'json' ? 'json' : 'text', debug });
+  writeLog(env.GITHUB_ACTIONS === 'true' ? withoutCommands(said) : said);
   return exitCodeOf(error);
 }
 

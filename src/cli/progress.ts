@@ -20,7 +20,8 @@ export interface Drawing {
   end(): void;
 }
 
-interface Item {
+/** Something that moves. */
+export interface Item {
   readonly label: string;
   readonly total: number | undefined;
   readonly started: number;
@@ -49,7 +50,8 @@ function bar({ done, total }: Item, width: number): string {
   return `[${'='.repeat(filled).padEnd(width)}]`;
 }
 
-function movingLine(item: Item, columns: number, now: number): string {
+/** A transfer on its way, on one line. */
+export function movingLine(item: Item, columns: number, now: number): string {
   const facts = [amount(item), rate(item, now)].filter(Boolean).join('  ');
   const room = Math.min(30, columns - item.label.length - facts.length - 8);
   const line = [item.label, bar(item, room), facts].filter(Boolean).join('  ');
@@ -72,12 +74,12 @@ function sum(items: readonly Item[]): Item {
 }
 
 /** A digest in a label, short enough for a line. */
-function shortLabel(label: string): string {
+export function shortLabel(label: string): string {
   return printable(label).replace(/\b(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1');
 }
 
 /** Keeps the books of what moves; says when something begins and ends. */
-function account(
+export function account(
   now: () => number,
   items: Map<string, Item>,
   said: (line: string, moves: boolean) => void,
@@ -101,7 +103,7 @@ function account(
 }
 
 /** A line when something begins and one when it ends: for logs. */
-function plainDrawing({ write, now }: Screen): Drawing {
+export function plainDrawing({ write, now }: Pick<Screen, 'write' | 'now'>): Drawing {
   return {
     progress: account(now, new Map(), (line) => write(`${line}\n`)),
     line: write,

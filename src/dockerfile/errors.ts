@@ -28,7 +28,10 @@ export class DockerfileError extends BldError {
   ) {
     const where = `${place.source.name}:${place.range.start.line}`;
     const excerpt = excerptOf(place, details.near);
-    super('E_DOCKERFILE', `${where}: ${reason}\n${excerpt}`, details.hint ? { hint: details.hint } : {});
+    super('E_DOCKERFILE', `${where}: ${reason}\n${excerpt}`, {
+      spot: { file: place.source.name, line: place.range.start.line },
+      ...(details.hint && { hint: details.hint }),
+    });
     this.name = 'DockerfileError';
     this.where = where;
     this.line = place.range.start.line;

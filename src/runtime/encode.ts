@@ -40,6 +40,10 @@ function putMount(wire: Wire, mount: RunMount, opened: Fd[]): void {
     wire.descriptor('mount.fd', fd);
     return;
   }
+  if (mount.kind === 'secret') {
+    putSecret(wire, mount);
+    return;
+  }
   wire.flag('mount.readonly', mount.readonly);
   for (const option of mount.options ?? []) wire.flag(`mount.${option}`, true);
   if (mount.kind === 'tmpfs') {
@@ -52,6 +56,15 @@ function putMount(wire: Wire, mount: RunMount, opened: Fd[]): void {
   wire.optional('mount.propagation', mount.propagation);
   if (typeof mount.source === 'number') wire.descriptor('mount.fd', mount.source);
   else wire.put('mount.source', mount.source);
+}
+
+function putSecret(wire: Wire, { content, uid, gid, mode }: Extract<RunMount, { kind: 'secret' }>): void {
+  wire.put('mount.text', content);
+  wire.put('mount.secret');
+  wire.put('mount.readonly');
+  wire.put('mount.uid', uid);
+  wire.put('mount.gid', gid);
+  wire.put('mount.mode', mode.toString(8));
 }
 
 const FILES = [

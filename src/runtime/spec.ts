@@ -1,6 +1,6 @@
 import type { Fd } from '../native/sys.ts';
 
-/** A bind, tmpfs or overlay that a RUN sees. `target` is absolute inside the container. */
+/** A bind, tmpfs, overlay or file in memory that a RUN sees. `target` is absolute inside the container. */
 export type RunMount =
   | {
       readonly kind: 'bind';
@@ -26,6 +26,15 @@ export type RunMount =
       readonly source: string;
       readonly target: string;
       readonly scratch: string;
+    }
+  | {
+      /** A read-only file that lives in memory, as long as the command: what a secret is. */
+      readonly kind: 'secret';
+      readonly target: string;
+      readonly content: Buffer;
+      readonly uid: number;
+      readonly gid: number;
+      readonly mode: number;
     };
 
 export type MountFlag = 'nosuid' | 'nodev' | 'noexec';

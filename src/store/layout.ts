@@ -36,7 +36,7 @@ const DIRECTORIES = [
   'tmp/partial',
 ];
 /** What may lie in a directory that becomes a store: ours, and what a fresh volume brings. */
-const EXPECTED = /^(?:bld\..*|blobs|layers|containers|cache-mounts|records|leases|tmp|lost\+found)$/;
+const EXPECTED = /^(?:bld\..*|blobs|layers|containers|cache-mounts|records|leases|logs|tmp|lost\+found)$/;
 
 function algorithm(digest: Digest): 'sha256' | 'sha512' {
   return digest.startsWith('sha512:') ? 'sha512' : 'sha256';

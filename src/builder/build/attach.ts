@@ -5,20 +5,22 @@ import { scriptPath } from '../../dockerfile/history.ts';
 import type { Mount, TmpfsMount } from '../../dockerfile/mount.ts';
 import type { RunMount, RunSpec } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
+import { openMasker } from '../mask.ts';
 import type { Attachments } from '../run.ts';
 import { type Command, mountFlags, mountInput, openBind, openCache, scratchDirectory } from './mounts.ts';
-import { type OutputTail, openOutput } from './run-output.ts';
+import type { RunLog } from './run-log.ts';
+import { openOutput } from './run-output.ts';
 import { type OpenedSecret, openAgent, openSecret } from './secrets.ts';
 import type { StepPlace } from './stage.ts';
 
 interface Extras {
   /** Variables that are no part of the key. */
   readonly proxies: Readonly<Record<string, string>>;
-  readonly tail: OutputTail;
+  readonly output: RunLog;
 }
 
 /** What a RUN gets to see besides its root: mounts, secrets, its script; and where its output goes. */
-export function attach(place: StepPlace, step: RunStep, { proxies, tail }: Extras): Attachments {
+export function attach(place: StepPlace, step: RunStep, { proxies, output }: Extras): Attachments {
   return {
     inputs: async () => {
       const script = step.command.form === 'script' ? step.command.content : '';
@@ -40,7 +42,7 @@ export function attach(place: StepPlace, step: RunStep, { proxies, tail }: Extra
         if (mount.type === 'ssh') agents++;
       }
       if (step.command.form === 'script') mounts.push(scriptMount(place, step.command, command));
-      return { mounts, env, stdio: outputTo(place, command, tail) };
+      return { mounts, env, stdio: outputTo(place, command, output) };
     },
   };
 }
@@ -87,17 +89,19 @@ function scriptMount(
   return { kind: 'bind', source, target, readonly: true, recursive: false };
 }
 
+/** Both outputs into one pipe, so that their lines stay in order; masked before anybody sees them. */
 function outputTo(
-  { job, stage, container }: StepPlace,
+  { job, teller, container }: StepPlace,
   { stack }: Command,
-  tail: OutputTail,
+  output: RunLog,
 ): RunSpec['stdio'] {
-  const label = job.label(stage);
-  const pipe = stack.use(
-    openOutput(container.engine.store, (chunk) => {
-      tail.add(chunk);
-      job.options.onEvent?.({ kind: 'output', stage: label, chunk });
-    }),
-  );
+  const mask = openMasker(job.vault.needles());
+  const pass = (chunk: Buffer) => {
+    if (chunk.length === 0) return;
+    output.add(chunk);
+    job.options.onEvent?.({ kind: 'output', ...teller.now(), chunk });
+  };
+  stack.defer(() => pass(mask.end()));
+  const pipe = stack.use(openOutput(container.engine.store, (chunk) => pass(mask.push(chunk))));
   return ['ignore', pipe.fd, pipe.fd];
 }

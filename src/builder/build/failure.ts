@@ -1,4 +1,4 @@
-import { BldError } from '../../base/errors.ts';
+import { BldError, type Spot } from '../../base/errors.ts';
 import { DockerfileError, excerptOf } from '../../dockerfile/errors.ts';
 import type { Node } from '../../dockerfile/parse.ts';
 
@@ -9,11 +9,23 @@ export function stepText({ original }: Node): string {
   return original.length <= SHOWN_TEXT ? original : `${original.slice(0, SHOWN_TEXT - 1)}…`;
 }
 
+/** Where an instruction begins. */
+export function spotOf({ source, range }: Node): Spot {
+  return { file: source.name, line: range.start.line };
+}
+
+/** What a command said, for its failure. */
+export interface SaidOutput {
+  tail(): string;
+  /** Keeps the whole; its path. */
+  keep(): string | undefined;
+}
+
 /** Does an instruction's work; what fails is told with the instruction's place, and the last lines of a RUN's output. */
 export async function atInstruction<T>(
   node: Node,
   work: () => Promise<T>,
-  output: () => string = () => '',
+  output?: SaidOutput | undefined,
 ): Promise<T> {
   try {
     return await work();
@@ -22,13 +34,20 @@ export async function atInstruction<T>(
       throw error;
     }
     const { code, message, hint, exitCode } = error;
-    const tail = output();
-    const where = `${node.source.name}:${node.range.start.line}\n${excerptOf(node)}`;
-    const said = tail === '' ? '' : `\nits last output:\n${tail}`;
-    throw new BldError(code, `building at STEP "${stepText(node)}": ${message}\n${where}${said}`, {
+    const spot = spotOf(node);
+    const where = `${spot.file}:${spot.line}\n${excerptOf(node)}`;
+    throw new BldError(code, `building at STEP "${stepText(node)}": ${message}\n${where}${saidBy(output)}`, {
       exitCode,
+      spot,
       cause: error,
       ...(hint !== undefined && { hint }),
     });
   }
+}
+
+function saidBy(output: SaidOutput | undefined): string {
+  const tail = output?.tail() ?? '';
+  if (tail === '') return '';
+  const path = output?.keep();
+  return `\nits last output:\n${tail}${path === undefined ? '' : `\nall of its output: ${path}`}`;
 }

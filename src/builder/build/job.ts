@@ -7,6 +7,7 @@ import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { NamedContext } from './sources.ts';
 import type { BuildOptions, StageLabel } from './types.ts';
+import type { Vault } from './vault.ts';
 
 /** The files that COPY takes, and what its ignore file leaves of them. */
 export interface MainContext {
@@ -19,6 +20,7 @@ export interface Job {
   readonly engine: Engine;
   readonly plan: Plan;
   readonly options: BuildOptions;
+  readonly vault: Vault;
   readonly context: MainContext;
   /** The stage's result, built when it is not yet. */
   stage(index: number): Promise<BuiltStage>;
@@ -28,6 +30,8 @@ export interface Job {
   isForeign(stage: Stage): boolean;
   /** Working containers, to be removed at the end. */
   readonly containers: Container[];
+  /** Told of a stage that failed: its container may be kept. */
+  failed(container: Container, stage: StageLabel, error: unknown): void;
 }
 
 /** What a stage leaves for those that stand on it. All that its container changed is frozen. */

@@ -5,23 +5,6 @@ import { basename, dirname, join } from 'node:path';
 import { type Fd, sys } from '../../native/sys.ts';
 import type { Store } from '../../store/types.ts';
 
-const KEPT_LINES = 50;
-const KEPT_BYTES = 64 * 1024;
-
-/** The end of what a command wrote: at most its last 50 lines. */
-export class OutputTail {
-  #text = Buffer.alloc(0);
-
-  add(chunk: Buffer): void {
-    const whole = Buffer.concat([this.#text, chunk]);
-    this.#text = Buffer.from(whole.subarray(Math.max(0, whole.length - KEPT_BYTES)));
-  }
-
-  text(): string {
-    return this.#text.toString('utf8').trimEnd().split('\n').slice(-KEPT_LINES).join('\n');
-  }
-}
-
 /** A pipe for a command's outputs: `fd` is the end to write to. Dispose it after the command: all has been read then. */
 export interface OutputPipe extends AsyncDisposable {
   readonly fd: Fd;

@@ -5,7 +5,7 @@ import { PREDEFINED } from '../../dockerfile/variables.ts';
 import { run } from '../run.ts';
 import { attach } from './attach.ts';
 import { atInstruction } from './failure.ts';
-import { OutputTail } from './run-output.ts';
+import { RunLog } from './run-log.ts';
 import type { StepPlace } from './stage.ts';
 
 /** The name that a command finds itself on, the same in every build. */
@@ -14,7 +14,7 @@ const HOSTNAME = 'build';
 /** RUN by the verb of that name, with the ARGs so far, its mounts and secrets. */
 export async function runStep(place: StepPlace, step: RunStep): Promise<void> {
   const { job, container, scope, config, words } = place;
-  const tail = new OutputTail();
+  using output = new RunLog(container.engine.store);
   await atInstruction(
     step.node,
     async () => {
@@ -26,11 +26,11 @@ export async function runStep(place: StepPlace, step: RunStep): Promise<void> {
         hostname: scope.inputs.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? HOSTNAME,
         ...(step.network !== 'default' && { network: step.network }),
         ...(step.security === 'insecure' && insecure(job.options.allow ?? [])),
-        attachments: attach(place, step, { proxies, tail }),
+        attachments: attach(place, step, { proxies, output }),
         as: words,
       });
     },
-    () => tail.text(),
+    output,
   );
 }
 

@@ -1,21 +1,14 @@
-import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BldError, explain } from '../../base/errors.ts';
+import { BldError } from '../../base/errors.ts';
 import { log } from '../../base/log.ts';
 import type { SecretMount } from '../../dockerfile/mount.ts';
 import type { RunMount } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
 import { type Command, scratchDirectory } from './mounts.ts';
 import type { StepPlace } from './stage.ts';
-
-/** Where the value of a `--secret` comes from. */
-export type SecretSource =
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'value'; readonly value: string };
-
-const LARGEST_SECRET = 500 * 1024;
 
 /** What one secret or agent is for a command. */
 export interface OpenedSecret {
@@ -25,36 +18,20 @@ export interface OpenedSecret {
 
 const NOTHING: OpenedSecret = { mounts: [], env: {} };
 
-/** A secret as a file, as a variable, or as both. E_NOT_FOUND when it is required and was not given. */
-export function openSecret(place: StepPlace, mount: SecretMount, { cwd, stack }: Command): OpenedSecret {
-  const given = place.job.options.secrets?.get(mount.id);
-  if (!given) {
+/** A secret as a file in memory, as a variable, or as both. E_NOT_FOUND when it is required and was not given. */
+export function openSecret(place: StepPlace, mount: SecretMount, { cwd }: Command): OpenedSecret {
+  const value = place.job.vault.value(mount.id);
+  if (!value) {
     if (!mount.required) return NOTHING;
     throw new BldError('E_NOT_FOUND', `secret ${JSON.stringify(mount.id)} is required and was not given`, {
       hint: `give it with --secret id=${mount.id},src=PATH or --secret id=${mount.id},env=NAME`,
     });
   }
-  const value = given.kind === 'file' ? readSecret(mount.id, given.path) : Buffer.from(given.value);
   const env = mount.env === undefined ? {} : { [mount.env]: value.toString() };
   if (mount.target === undefined) return { mounts: [], env };
-  const source = join(scratchDirectory(place, stack, 'secret-'), 'secret');
-  writeFileSync(source, value, { mode: 0o600 });
-  chownSync(source, mount.uid, mount.gid);
-  chmodSync(source, mount.mode);
+  const { uid, gid, mode } = mount;
   const target = inContainer(mount.target, cwd);
-  return { mounts: [{ kind: 'bind', source, target, readonly: true, recursive: false }], env };
-}
-
-function readSecret(id: string, path: string): Buffer {
-  try {
-    const { size } = statSync(path);
-    if (size > LARGEST_SECRET) {
-      throw new BldError('E_LIMIT', `secret ${id} is larger than ${LARGEST_SECRET} bytes: ${path}`);
-    }
-    return readFileSync(path);
-  } catch (error) {
-    throw explain(error, `reading secret ${id}`);
-  }
+  return { mounts: [{ kind: 'secret', target, content: value, uid, gid, mode }], env };
 }
 
 /** An agent's socket, with the owner and mode that the mount asks for; connections are passed on. */

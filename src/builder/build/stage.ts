@@ -9,18 +9,17 @@ import { appendHistory, changeConfig } from '../../images/mutate.ts';
 import type { ContainerConfig, History, ImageConfig } from '../../images/types.ts';
 import { type Container, changeState, exclusively, read } from '../container.ts';
 import { copy } from '../copy.ts';
-import type { StepNotice } from '../engine.ts';
 import { freeze } from '../freeze.ts';
 import { fork, from } from '../from.ts';
 import { hostOrigin } from '../origin.ts';
 import { containerConfig } from '../state.ts';
 import type { StepWords } from '../step.ts';
 import { copyStep } from './copy-step.ts';
-import { atInstruction, stepText } from './failure.ts';
+import { atInstruction } from './failure.ts';
 import type { BuiltStage, Job } from './job.ts';
 import { runStep } from './run-step.ts';
 import { ignoreFilesOf, readIgnoreFile } from './sources.ts';
-import type { StageLabel } from './types.ts';
+import { openTeller, type Teller } from './tell.ts';
 import { workdirStep } from './workdir-step.ts';
 
 /** Of every history entry that a Dockerfile's steps make. */
@@ -45,21 +44,30 @@ export interface StepPlace {
   /** Before the step. */
   readonly config: ConfigRecord;
   readonly words: StepWords;
+  readonly teller: Teller;
 }
 
 /** Builds one stage in a working container of its own: its base, then one instruction after the other. */
-export async function buildStage(job: Job, stage: Stage): Promise<BuiltStage> {
-  const opened = await atInstruction(stage.from.node, () => openStage(job, stage));
+export async function buildStage(shared: Job, stage: Stage): Promise<BuiltStage> {
+  const teller = openTeller(shared, stage);
+  const job: Job = { ...shared, engine: teller.engine };
+  const opened = await teller.step(stage.from.node, () =>
+    atInstruction(stage.from.node, () => openStage(job, stage)),
+  );
   const instructions = [...opened.triggers, ...stage.instructions];
-  const label = { ...job.label(stage), steps: instructions.length + 1 };
-  job.options.onEvent?.({ kind: 'step', stage: label, number: 1, text: stepText(stage.from.node) });
+  teller.opened(opened.container, instructions.length + 1);
   let progress: Progress = opened;
-  for (const [index, instruction] of instructions.entries()) {
-    const number = index + 2;
-    job.options.onEvent?.({ kind: 'step', stage: label, number, text: stepText(instruction.node) });
-    progress = await perform(job, { stage, progress, instruction, label, number });
+  try {
+    for (const instruction of instructions) {
+      progress = await teller.step(instruction.node, () =>
+        perform(job, { stage, progress, instruction, teller }),
+      );
+    }
+    await sealStage(progress.container);
+  } catch (error) {
+    job.failed(opened.container, teller.now().stage, error);
+    throw error;
   }
-  await sealStage(progress.container);
   return { ...progress, triggers: triggersOf(stage) };
 }
 
@@ -72,16 +80,12 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   const { base } = stage;
   if (base.kind === 'stage') {
     const below = await job.stage(base.index);
-    const container = fork(below.container, `${stage.name ?? 'stage'}-build`);
+    const { id } = fork(below.container, `${stage.name ?? 'stage'}-build`);
+    const container: Container = { id, engine: job.engine };
     job.containers.push(container);
     const image = openState(below.image.config, below.image.author);
     await record(container, image, undefined);
-    return {
-      container: listening(job, stage, container),
-      scope: below.scope,
-      image,
-      triggers: below.triggers,
-    };
+    return { container, scope: below.scope, image, triggers: below.triggers };
   }
   const name =
     base.kind === 'image'
@@ -105,7 +109,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   const image = openState(config, state.image.author);
   await record(container, image, undefined);
   const scope = openScope(job.plan.inputs, config.Env ?? []);
-  return { container: listening(job, stage, container), scope, image, triggers };
+  return { container, scope, image, triggers };
 }
 
 /** What a named context in place of an image is as a base. */
@@ -123,41 +127,24 @@ async function copyContext(job: Job, name: string, container: Container): Promis
   });
 }
 
-/** The container with an engine that tells how the stage's steps went. */
-function listening(job: Job, stage: Stage, { engine, id }: Container): Container {
-  const { onEvent } = job.options;
-  const container: Container = {
-    id,
-    engine: {
-      ...engine,
-      onStep: ({ replayed }: StepNotice) => {
-        const top = read(container).record.layers.at(-1) ?? null;
-        onEvent?.({ kind: 'layer', stage: job.label(stage), top, replayed });
-      },
-    },
-  };
-  return container;
-}
-
 interface Doing {
   readonly stage: Stage;
   readonly progress: Progress;
   readonly instruction: Instruction;
-  readonly label: StageLabel;
-  readonly number: number;
+  readonly teller: Teller;
 }
 
-async function perform(job: Job, { stage, progress, instruction, number }: Doing): Promise<Progress> {
+async function perform(job: Job, { stage, progress, instruction, teller }: Doing): Promise<Progress> {
   const { container, image } = progress;
   const { step, scope } = evaluate(instruction, progress.scope);
   const { config } = image;
   const history = historyOf(step, { config, scope });
   const words = {
-    site: `${job.plan.file.source.name} stage ${stage.name ?? stage.index} step ${number}`,
+    site: `${job.plan.file.source.name} stage ${stage.name ?? stage.index} step ${teller.now().number}`,
     createdBy: history?.createdBy ?? '',
     comment: COMMENT,
   };
-  const place: StepPlace = { job, stage, container, scope, config, words };
+  const place: StepPlace = { job, stage, container, scope, config, words, teller };
   await doStep(place, step);
   const next = applyToConfig(image, step);
   const entry = makesLayer(step) ? undefined : history;
@@ -201,8 +188,7 @@ async function sealStage(container: Container): Promise<void> {
   await exclusively(container, async () => {
     const before = read(container).state;
     const history = before.image.history ?? [];
-    const diffId = await freeze(container, { comment: COMMENT });
-    if (diffId === null) return;
+    if ((await freeze(container, { comment: COMMENT })) === null) return;
     const own = history.slice(before.base.history);
     const at =
       before.base.history +

@@ -1,23 +1,48 @@
 import type { Platform } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
+import type { Spot } from '../../base/errors.ts';
+import type { ProgressEvent } from '../../base/progress.ts';
 import type { Location } from '../../images/location.ts';
 import type { PullPolicy } from '../../images/pull.ts';
 import type { CommitOptions } from '../commit.ts';
 import type { RunDefaults } from '../state.ts';
-import type { SecretSource } from './secrets.ts';
+import type { SecretSource } from './vault.ts';
 
-/** What a build tells while it goes on. */
+/** What a build tells while it goes on. A step is known by its stage and number: stages go on at the same time. */
 export type BuildEvent =
-  | { readonly kind: 'step'; readonly stage: StageLabel; readonly number: number; readonly text: string }
-  /** What a RUN writes to its two outputs, as it comes. */
-  | { readonly kind: 'output'; readonly stage: StageLabel; readonly chunk: Buffer }
-  /** After each step that can make a layer. */
+  /** A step begins; the stage's FROM is step 1. */
   | {
-      readonly kind: 'layer';
+      readonly kind: 'step';
       readonly stage: StageLabel;
-      readonly top: Digest | null;
-      readonly replayed: boolean;
+      readonly number: number;
+      readonly text: string;
+      readonly place: Spot;
     }
+  /** What a RUN writes to its two outputs, as it comes; secrets in it are masked. */
+  | {
+      readonly kind: 'output';
+      readonly stage: StageLabel;
+      readonly number: number;
+      readonly chunk: Buffer;
+    }
+  /** Bytes on their way for a step: images that it needs. */
+  | {
+      readonly kind: 'transfer';
+      readonly stage: StageLabel;
+      readonly number: number;
+      readonly event: ProgressEvent;
+    }
+  /** A step ended. `top` is the uppermost layer after a step that can make one; null when there is none yet. */
+  | {
+      readonly kind: 'done';
+      readonly stage: StageLabel;
+      readonly number: number;
+      readonly how: 'done' | 'cached' | 'failed' | 'cancelled';
+      readonly top?: Digest | null | undefined;
+      readonly error?: string | undefined;
+    }
+  /** A failed stage's working container stays (`keepFailed`). */
+  | { readonly kind: 'kept'; readonly stage: StageLabel; readonly container: string }
   | { readonly kind: 'commit'; readonly stage: StageLabel; readonly name: string | undefined };
 
 /** Which stage of how many a build does; `steps` is the number of its steps, FROM among them. */
@@ -42,6 +67,8 @@ export interface BuildOptions {
   /** Name → directory, `docker-image://NAME`, `oci-layout://PATH[:NAME]`: stands in for a stage or image. */
   readonly contexts?: ReadonlyMap<string, string> | undefined;
   readonly secrets?: ReadonlyMap<string, SecretSource> | undefined;
+  /** A secret in a layer is E_SECRET, not a warning. */
+  readonly failOnSecret?: boolean | undefined;
   /** Id → socket of an agent. */
   readonly ssh?: ReadonlyMap<string, string> | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;

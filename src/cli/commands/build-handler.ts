@@ -1,21 +1,24 @@
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Platform } from '../../base/descriptor.ts';
 import { BldError } from '../../base/errors.ts';
 import { check } from '../../builder/build/check.ts';
 import { openSource } from '../../builder/build/context.ts';
-import { type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
+import { type BuildEvent, type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
 import type { Committed } from '../../builder/commit.ts';
+import type { Engine } from '../../builder/engine.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
 import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
+import { hostPlatform } from '../../images/platform.ts';
 import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
-import { outputsOf } from '../build-outputs.ts';
-import { buildReport } from '../build-report.ts';
+import { type Outputs, outputsOf } from '../build-outputs.ts';
+import { openBuildView } from '../build-view/open.ts';
+import type { BuildView } from '../build-view/view.ts';
 import { compressionOptions } from '../compression-options.ts';
 import type { Context } from '../context.ts';
 import { identity } from '../identity.ts';
-import { lines, type Outcome, text, writeLog } from '../output.ts';
+import { lines, type Outcome, text } from '../output.ts';
 import { onePlatform } from '../platform-option.ts';
 import { runDefaults } from '../run-defaults.ts';
 import type { Handler, Values } from '../spec.ts';
@@ -50,6 +53,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
     platform: platformOf(options),
     pull: options.pullAlways ? 'always' : options.pullNever ? 'never' : options.pull,
     contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
+    failOnSecret: options.failOnSecret,
     secrets: new Map(options.secret.map((text) => readSecret(text, env))),
     ssh: new Map(options.ssh.map((text) => readAgent(text, env))),
     labels: namedValues(options.label, 'label'),
@@ -109,19 +113,65 @@ function tell(options: Options, made: Committed): Outcome {
   return isFiled ? undefined : lines([made.id.slice(7)]);
 }
 
-/** Where what the build says goes: standard output (or error, where a tar takes that one), a file, nowhere. */
-function speaker(context: Context, { quiet, logfile }: Options, isTaken: boolean): (text: string) => void {
-  if (logfile !== undefined) {
-    writeFileSync(logfile, '');
-    return (text) => appendFileSync(logfile, text);
-  }
-  if (isTaken && !quiet) return writeLog;
-  return quiet ? () => {} : (text) => context.print({ kind: 'text', text });
+/** With `--logsplit` a platform's log is named after it. */
+function logfileOf(options: Options): string | undefined {
+  const { logfile, logsplit } = options;
+  if (!logsplit) return logfile;
+  if (logfile === undefined) throw new BldError('E_USAGE', '--logsplit needs --logfile');
+  const { os, architecture } = platformOf(options) ?? hostPlatform();
+  return `${logfile}_${os}_${architecture}`;
+}
+
+/** The failure, and how to look into the container that was kept. */
+function withKept(error: unknown, kept: string | undefined, { globals }: Context): unknown {
+  if (kept === undefined || !(error instanceof BldError)) return error;
+  const { code, message, hint, exitCode, spot } = error;
+  const words = ['bld', ...(globals.root === undefined ? [] : ['--root', globals.root])].join(' ');
+  const enter = `the container is kept, look into it: ${words} run ${kept} sh`;
+  const hints = [hint, enter].filter((one) => one !== undefined).join('\n');
+  return new BldError(code, message, { hint: hints, exitCode, spot, cause: error });
 }
 
 export const handle: Handler<typeof spec.flags> = async (context, options, [directory = '.']) => {
   const { requireCached, explain } = options;
-  const engine = await context.engine({ quiet: options.quiet, registry: options, requireCached, explain });
+  const outputs = outputsOf(options.tag, options.output, options.push);
+  const view = openBuildView({
+    progress: options.quiet ? 'quiet' : options.progress,
+    logfile: logfileOf(options),
+    isTaken: outputs.tars.includes('-'),
+    directory,
+    env: context.env,
+    print: context.print,
+  });
+  let kept: string | undefined;
+  const onEvent = (event: BuildEvent) => {
+    if (event.kind === 'kept') kept = event.container;
+    else view.event(event);
+  };
+  try {
+    const { progress } = view;
+    const engine = await context.engine({ progress, registry: options, requireCached, explain });
+    const said = await perform({ context, options, directory, engine, view, outputs, onEvent });
+    view.end();
+    return said;
+  } catch (error) {
+    view.end(error);
+    throw withKept(error, kept, context);
+  }
+};
+
+interface Work {
+  readonly context: Context;
+  readonly options: Options;
+  readonly directory: string;
+  readonly engine: Engine;
+  readonly view: BuildView;
+  readonly outputs: Outputs;
+  readonly onEvent: (event: BuildEvent) => void;
+}
+
+async function perform(work: Work): Promise<Outcome> {
+  const { context, options, directory, engine, view, outputs, onEvent } = work;
   const source = await openSource(engine, {
     context: directory,
     files: options.file,
@@ -134,16 +184,14 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
   if (report.isViolation) tellCheck(context, report);
   for (const file of [options.iidfile, options.iidfileRaw])
     if (file !== undefined) rmSync(file, { force: true });
-  const outputs = outputsOf(options.tag, options.output, options.push);
   const { names, destinations } = outputs;
-  const say = speaker(context, options, outputs.tars.includes('-'));
   const plan = planOf(source, building);
-  const made = await build(engine, source, { ...building, names, destinations, onEvent: buildReport(say) });
+  const made = await build(engine, source, { ...building, names, destinations, onEvent });
   if (plan.unusedBuildArgs.length > 0) {
-    say(`[Warning] one or more build args were not consumed: [${plan.unusedBuildArgs.join(' ')}]\n`);
+    view.say(`[Warning] one or more build args were not consumed: [${plan.unusedBuildArgs.join(' ')}]\n`);
   }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
-    say(`Successfully tagged ${name}\n`);
+    view.say(`Successfully tagged ${name}\n`);
   for (const directory of outputs.directories) await exportDirectory(engine, made.id, directory);
   for (const tar of outputs.tars) await exportTar(engine, made.id, tar === '-' ? process.stdout : tar);
   for (const name of outputs.pushed) {
@@ -151,4 +199,4 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
   }
   const said = tell(options, made);
   return outputs.tars.includes('-') ? undefined : said;
-};
+}

@@ -60,6 +60,12 @@ const outputFlags = {
   format,
   squash: bool('make one layer of all, the base included'),
   logfile: text('file for what the build says', { value: 'PATH' }),
+  logsplit: bool('name the log file after the platform too'),
+  progress: value('how the build is shown', readChoice('auto', 'tty', 'plain', 'rawjson', 'quiet'), {
+    value: 'auto|tty|plain|rawjson|quiet',
+    fallback: 'auto',
+    env: ['BLD_PROGRESS', 'BUILDKIT_PROGRESS'],
+  }),
   quiet: quiet('print the id alone'),
 };
 
@@ -108,8 +114,9 @@ export const spec = defineCommand({
     'cache-ttl': text('how old a step may be', { value: 'DURATION', unsupported: NO_TTL }),
     jobs: value('stages that are built at once', readAtLeast(0), { value: 'N', fallback: 1 }),
     secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
+    'fail-on-secret': bool('fail when a layer holds a secret, instead of a warning'),
     ssh: list('agent for RUN --mount=type=ssh: default, or ID=SOCKET', { value: 'AGENT' }),
-    'keep-failed': bool('leave the working containers of a build that failed'),
+    'keep-failed': bool('keep the working container of the stage that failed'),
     rm: bool('working containers go after the build', { fallback: true, hidden: true, ignored: true }),
     'force-rm': bool('working containers go after a failed build too', { hidden: true, ignored: true }),
     compress: bool('layers are always compressed on their way out', { hidden: true, ignored: true }),
@@ -152,7 +159,6 @@ export const spec = defineCommand({
     'save-stages': bool('make images of stages', { unsupported: 'build a stage with --target' }),
     'stage-labels': bool('label the images of stages', { unsupported: 'stages are no images' }),
     'layer-label': list('label of images between', { value: 'LABEL', unsupported: 'steps are no images' }),
-    logsplit: bool('a log for each platform', { unsupported: 'one platform is built at a time' }),
     'source-policy-file': text('rules for sources', {
       value: 'PATH',
       unsupported: 'there are no source policies',

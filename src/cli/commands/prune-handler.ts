@@ -1,4 +1,5 @@
 import { log } from '../../base/log.ts';
+import { dropLogs } from '../../builder/build/run-log.ts';
 import type { ImageRecord } from '../../store/types.ts';
 import { failTogether } from '../many.ts';
 import { lines } from '../output.ts';
@@ -18,6 +19,7 @@ export const handle: Handler<typeof spec.flags> = async (context, options) => {
   await failTogether(store.images.list().filter(goes), async (image) => {
     context.print(lines(await removeImage(engine, image, options.force)));
   });
+  dropLogs(store);
   const { bytes } = store.collect();
   log.info(`${humanSize(bytes)} freed`);
   return undefined;
