@@ -11,6 +11,7 @@ import type { Made, Target } from './copy-target.ts';
 import { type Rules, TreeCopy } from './copy-tree.ts';
 import { ensureDirectory, kindAt } from './destination.ts';
 import type { Download } from './download.ts';
+import { hasWildcard } from './glob.ts';
 import type { Filter } from './ignore.ts';
 import type { Origin } from './origin.ts';
 import { modeRule, type Ownership } from './ownership.ts';
@@ -71,8 +72,9 @@ export class Pass {
     return this.#copy.end();
   }
 
-  async all(sources: readonly Source[]): Promise<void> {
+  async all(given: readonly Source[]): Promise<void> {
     const { job, rootfs } = this.#parts;
+    const sources = withoutIgnored(given, job);
     const { destination, downloads, request, written } = job;
     const many = sources.length + downloads.size + written.length > 1;
     const into =
@@ -97,7 +99,6 @@ export class Pass {
       return;
     }
     if (filter.leavesOut(source.name)) return;
-    if (!filter.wants(source.path)) throw ignored(source, job);
     if (request.unpack !== 'none' && source.stat.type === 'file' && (await isArchive(source))) {
       await this.#archive(source, base);
       return;
@@ -190,6 +191,20 @@ function keptPath(source: Source): string[] {
     .split('/')
     .filter((part) => part && part !== '.');
   return all.slice(before.length);
+}
+
+/** Sources that the ignore file leaves: what a wildcard found may be left out, what was named may not. */
+function withoutIgnored(sources: readonly Source[], job: Job): readonly Source[] {
+  const { options } = job.request;
+  const isLeftOut = ({ path, stat }: Source) =>
+    path !== '' && !(stat.type === 'dir' ? job.filter.holds(path) : job.filter.wants(path));
+  const [first, ...others] = sources.filter(isLeftOut);
+  if (!first) return sources;
+  const named = options.noWildcard ? first : [first, ...others].find(({ text }) => !hasWildcard(text));
+  if (named) throw ignored(named, job);
+  const left = sources.filter((source) => !isLeftOut(source));
+  if (left.length === 0 && !options.allowEmptyWildcard) throw ignored(first, job);
+  return left;
 }
 
 function ignored(source: Source, { origin, filter }: Job): BldError {

@@ -7,6 +7,8 @@ import type { Rules } from './copy-tree.ts';
 export interface Filter {
   /** False when a source itself is left out. */
   wants(path: string): boolean;
+  /** As `wants`, for a directory: true as well when something in it is not left out. */
+  holds(path: string): boolean;
   /** The rule for what lies below a source directory. */
   below(path: string): Rules['wanted'];
   /** True when `leaveOut` names a source itself. */
@@ -15,7 +17,13 @@ export interface Filter {
   reason(path: string): string;
 }
 
-const all: Filter = { wants: () => true, leavesOut: () => false, below: () => () => true, reason: () => '' };
+const all: Filter = {
+  wants: () => true,
+  holds: () => true,
+  leavesOut: () => false,
+  below: () => () => true,
+  reason: () => '',
+};
 
 const text = (path: string | Buffer) =>
   (Buffer.isBuffer(path) ? path : Buffer.from(path, 'latin1')).toString();
@@ -61,8 +69,11 @@ interface FilterParts {
 
 function filter(matchers: readonly IgnoreMatcher[], { file, own }: FilterParts): Filter {
   const excluded = (path: string) => matchers.some((matcher) => matcher.excluded(path));
+  const may = (matcher: IgnoreMatcher, at: string) =>
+    !matcher.excluded(at) || matcher.mayContainIncluded(at);
   return {
     wants: (path) => !excluded(text(path)),
+    holds: (path) => matchers.every((matcher) => may(matcher, text(path))),
     leavesOut: (name) => own?.excluded(text(name)) ?? false,
     below(base) {
       const prefix = text(base);
@@ -70,8 +81,6 @@ function filter(matchers: readonly IgnoreMatcher[], { file, own }: FilterParts):
         const full = prefix ? `${prefix}/${text(path)}` : text(path);
         const below = text(path);
         if (!excluded(full) && !own?.excluded(below)) return true;
-        const may = (matcher: IgnoreMatcher, at: string) =>
-          !matcher.excluded(at) || matcher.mayContainIncluded(at);
         const inside =
           directory && matchers.every((matcher) => may(matcher, full)) && (!own || may(own, below));
         return inside ? 'look inside' : false;
@@ -80,9 +89,7 @@ function filter(matchers: readonly IgnoreMatcher[], { file, own }: FilterParts):
     reason(path) {
       for (const matcher of matchers) {
         const rule = matcher.excludedBy(text(path));
-        if (rule?.line && file === undefined)
-          return `line ${rule.line} of the ignore file excludes it: ${rule.pattern}`;
-        if (rule?.line) return `${file}:${rule.line} excludes it: ${rule.pattern}`;
+        if (rule?.line) return `${file ?? matcher.file}:${rule.line} excludes it: ${rule.pattern}`;
         if (rule) return `the pattern ${rule.pattern} excludes it`;
       }
       return '';

@@ -19,6 +19,8 @@ export interface IgnoreRule {
 /** Tells which paths (relative to the root, `/` between names, no leading `./`) are left out. */
 export interface IgnoreMatcher {
   readonly rules: readonly IgnoreRule[];
+  /** How errors call the file; nothing for patterns that came by flags. */
+  readonly file?: string;
   /** The last rule that matches the path or a directory above it decides. */
   excluded(path: string): boolean;
   /** The rule that excludes the path; undefined when it is not excluded. */
@@ -42,7 +44,7 @@ export function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
     const range = linesRange(source, index + 1, index + 1);
     rules.push(at({ source, range }, () => compiledRule(written, index + 1)));
   }
-  return matcherOf(rules);
+  return { ...matcherOf(rules), file: name };
 }
 
 /** A matcher of patterns that came by flags (`COPY --exclude`); throws a Complaint for a malformed one. */

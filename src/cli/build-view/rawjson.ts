@@ -112,14 +112,16 @@ function transfers(now: () => Date, put: (status: object) => void) {
       const { id, label, total } = event;
       const started = { id, vertex, name: label, ...(total !== undefined && { total }), started: timestamp };
       all.set(id, { ...started, current: 0, told: time.getTime() });
-      return put({ ...started, current: 0, timestamp });
+      put({ ...started, current: 0, timestamp });
+      return;
     }
     const item = all.get(event.id);
     if (!item) return;
     const { told: _, ...status } = item;
     if (event.kind === 'end') {
       all.delete(event.id);
-      return put({ ...status, timestamp, completed: timestamp });
+      put({ ...status, timestamp, completed: timestamp });
+      return;
     }
     item.current += event.bytes;
     if (time.getTime() - item.told < INTERVAL) return;

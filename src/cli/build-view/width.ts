@@ -7,9 +7,7 @@ const ZERO = /\p{Mark}|\p{Format}/u;
 const ASCII = /^[ -~]*$/;
 /** CSI, OSC and other strings, two-character escapes; one that the end cuts off goes too. */
 const ESCAPES =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   /\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|$)|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|\x1b|$)|[ -/]*(?:[0-~]|$))/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const TAB = 8;
 
