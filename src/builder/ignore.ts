@@ -69,8 +69,7 @@ interface FilterParts {
 
 function filter(matchers: readonly IgnoreMatcher[], { file, own }: FilterParts): Filter {
   const excluded = (path: string) => matchers.some((matcher) => matcher.excluded(path));
-  const may = (matcher: IgnoreMatcher, at: string) =>
-    !matcher.excluded(at) || matcher.mayContainIncluded(at);
+  const may = (matcher: IgnoreMatcher, at: string) => !matcher.excluded(at) || matcher.mayContainIncluded(at);
   return {
     wants: (path) => !excluded(text(path)),
     holds: (path) => matchers.every((matcher) => may(matcher, text(path))),

@@ -3,13 +3,16 @@ import type { CheckOptions } from './lint-rules.ts';
 import type { ParsedFile } from './parse.ts';
 import type { Variables } from './variables.ts';
 
-/** The file's `# check=`; the build argument BUILDKIT_DOCKERFILE_CHECK takes its place. Throws DockerfileError. */
-export function checkOptionsOf(file: ParsedFile, buildArgs?: Variables): CheckOptions {
+/**
+ * The file's `# check=`, or the build argument BUILDKIT_DOCKERFILE_CHECK in its place; `more` goes on top of that.
+ * Throws DockerfileError.
+ */
+export function checkOptionsOf(file: ParsedFile, buildArgs?: Variables, more = ''): CheckOptions {
   const line = file.source.lines.findIndex((text) => /^\s*#\s*check\s*=/i.test(text)) + 1;
   const position = { line: Math.max(1, line), column: 1 };
   const given = buildArgs?.get('BUILDKIT_DOCKERFILE_CHECK');
   return at({ source: file.source, range: { start: position, end: position } }, () =>
-    parseCheckOptions(given ?? file.directives.check),
+    parseCheckOptions(`${given ?? file.directives.check ?? ''};${more}`),
   );
 }
 

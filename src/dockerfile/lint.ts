@@ -31,11 +31,14 @@ export interface BaseImage {
 
 export interface LintOptions extends PlanOptions {
   readonly ignore?: IgnoreMatcher;
+  /** Check options on top of the file's. */
+  readonly check?: string;
   /** Undefined for an image that is not at hand: rules that need to know it stay silent. */
   readonly baseImage?: (reference: string, platform: Platform) => BaseImage | undefined;
 }
 
 export interface LintReport {
+  readonly source: { readonly name: string; readonly text: string };
   /** By line. */
   readonly warnings: readonly LintWarning[];
   /** What will fail the build, as far as the file alone tells. */
@@ -58,8 +61,9 @@ export function lintFile(text: string, name: string, options: LintOptions): Lint
     }
   };
   const file = attempt(() => parseFile(text, name));
-  const check = file && attempt(() => checkOptionsOf(file, options.buildArgs));
-  if (!file || !check) return { warnings: [], errors, isViolation: false };
+  const check = file && attempt(() => checkOptionsOf(file, options.buildArgs, options.check));
+  const source = { name, text };
+  if (!file || !check) return { source, warnings: [], errors, isViolation: false };
   const warn: Warn = (rule, message, place, near) => {
     if (isActive(rule, check)) found.push({ rule, message, place, ...(near && { near }) });
   };
@@ -75,7 +79,7 @@ export function lintFile(text: string, name: string, options: LintOptions): Lint
     if (plan) lintStages(plan, options, { warn, attempt });
   }
   const warnings = found.sort((a, b) => a.place.range.start.line - b.place.range.start.line);
-  return { warnings, errors, isViolation: check.isError && warnings.length > 0 };
+  return { source, warnings, errors, isViolation: check.isError && warnings.length > 0 };
 }
 
 function lintStages(

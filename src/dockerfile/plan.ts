@@ -51,6 +51,8 @@ export interface Stage {
 export interface Plan {
   readonly file: ParsedFile;
   readonly inputs: BuildInputs;
+  /** Those before the first FROM. */
+  readonly globalArgs: readonly ArgInstruction[];
   /** All of the file, in its order. */
   readonly stages: readonly Stage[];
   readonly target: Stage;
@@ -112,6 +114,7 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
   return {
     file,
     inputs,
+    globalArgs: outline.globalArgs,
     stages,
     target,
     order,

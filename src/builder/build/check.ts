@@ -8,7 +8,11 @@ import type { Engine } from '../engine.ts';
 import type { BuildSource } from './context.ts';
 
 /** Checks the Dockerfile without building; what it says of base images that the store lacks stays unsaid. */
-export function check(engine: Engine, source: BuildSource, options: PlanOptions): LintReport {
+export function check(
+  engine: Engine,
+  source: BuildSource,
+  options: PlanOptions & { readonly check?: string },
+): LintReport {
   const { text, name } = source.dockerfile;
   return lintFile(text, name, {
     ...options,

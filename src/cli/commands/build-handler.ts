@@ -9,8 +9,8 @@ import type { Committed } from '../../builder/commit.ts';
 import type { Engine } from '../../builder/engine.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
-import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
 import { hostPlatform } from '../../images/platform.ts';
+import { tellCheck, tellOutline, tellTargets } from '../build-check.ts';
 import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
 import { type Outputs, outputsOf } from '../build-outputs.ts';
 import { openBuildView } from '../build-view/open.ts';
@@ -18,7 +18,7 @@ import type { BuildView } from '../build-view/view.ts';
 import { compressionOptions } from '../compression-options.ts';
 import type { Context } from '../context.ts';
 import { identity } from '../identity.ts';
-import { lines, type Outcome, text } from '../output.ts';
+import { lines, type Outcome } from '../output.ts';
 import { onePlatform } from '../platform-option.ts';
 import { runDefaults } from '../run-defaults.ts';
 import type { Handler, Values } from '../spec.ts';
@@ -81,21 +81,6 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
       ...compressionOf(options),
     },
   };
-}
-
-/** Warnings go to standard output; E_DOCKERFILE for what would fail the build, or where `check=error=true`. */
-function tellCheck(context: Context, { warnings, errors, isViolation }: LintReport): Outcome {
-  const said = warnings.map((warning) => `${formatWarning(warning)}\n\n`).join('');
-  if (said) context.print(text(said));
-  const [error] = errors;
-  if (error) throw error;
-  if (isViolation) {
-    throw new BldError('E_DOCKERFILE', `checks that are errors in this file failed: ${warnings.length}`, {
-      hint: 'mend them, or leave them out by "# check=skip=NAME"',
-      exitCode: 1,
-    });
-  }
-  return said ? undefined : text('Check complete, no warnings found.\n');
 }
 
 function tell(options: Options, made: Committed): Outcome {
@@ -179,9 +164,14 @@ async function perform(work: Work): Promise<Outcome> {
     input: () => process.stdin,
   });
   const building = buildOptions(options, context.env);
-  const report = check(engine, source, planOptions(building));
-  if (options.check) return tellCheck(context, report);
-  if (report.isViolation) tellCheck(context, report);
+  const call = options.check.method === 'build' ? options.call : options.check;
+  if (call.method === 'targets') return tellTargets(planOf(source, building), call.format);
+  const report = check(engine, source, { ...planOptions(building), check: call.options });
+  if (call.method === 'check' || report.isViolation) {
+    const said = tellCheck(report, call.format, context.print);
+    if (call.method === 'check') return said;
+  }
+  if (call.method === 'outline') return tellOutline(planOf(source, building), call.format);
   for (const file of [options.iidfile, options.iidfileRaw])
     if (file !== undefined) rmSync(file, { force: true });
   const { names, destinations } = outputs;

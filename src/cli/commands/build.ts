@@ -1,3 +1,4 @@
+import { readCall, readCheck } from '../build-call.ts';
 import { bool, csv, integer, list, text, value } from '../flag.ts';
 import {
   compressionFlags,
@@ -16,6 +17,7 @@ import { defineCommand } from '../spec.ts';
 import { readAtLeast, readChoice } from '../values.ts';
 
 const NO_REMOTE_CACHE = 'steps are kept in the store alone';
+const NO_CALL = { method: 'build', format: 'text', options: '' } as const;
 const NO_TTL = 'a step is the same or it is not, however old it is';
 
 const sourceFlags = {
@@ -99,7 +101,15 @@ export const spec = defineCommand({
       readChoice('security.insecure', 'network.host'),
     ),
     layers: bool('one layer a step', { fallback: true, env: ['BLD_LAYERS', 'BUILDAH_LAYERS'] }),
-    check: bool('check the Dockerfile, and build nothing'),
+    check: value('check the Dockerfile, and build nothing', readCheck, {
+      value: 'error=true|skip=RULE,…|format=json',
+      bare: 'true',
+      fallback: NO_CALL,
+    }),
+    call: value('what to tell in place of a build: check, outline or targets', readCall, {
+      value: 'METHOD[,format=json]',
+      fallback: NO_CALL,
+    }),
     push: bool('push the image to the registries of its names'),
     'no-cache': bool('do all steps anew'),
     'require-cached': bool('fail when a step is not in the cache', { env: ['BLD_REQUIRE_CACHED'] }),
