@@ -177,7 +177,7 @@ RUN --mount=type=secret,id=other test ! -e /run/secrets/other
     bench.run('build', '-t', 'app', context);
     expect(runIn(bench, 'app', 'sh', '-c', 'ls -A /all; cat /seen')).toBe('keep\nkeep');
     const { stderr } = bench.try(['build', '-f', '-', context], { input: 'FROM scratch\nCOPY drop/big /\n' });
-    expect(stderr).toContain('line 1 of the ignore file excludes it: drop');
+    expect(stderr).toContain('.dockerignore:1 excludes it: drop');
   });
 
   test('--target builds what it needs and nothing else; named contexts stand in', () => {
