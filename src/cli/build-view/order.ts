@@ -36,7 +36,8 @@ export function inOrder(show: (event: BuildEvent) => void, clock: Clock) {
   return {
     event(event: BuildEvent): void {
       const key = stageKey(event.stage);
-      if (front === undefined || front === key) {
+      // bytes are no lines: they need not wait
+      if (front === undefined || front === key || event.kind === 'transfer') {
         pass(key, event);
         for (const next of front === undefined ? [...waiting.keys()] : []) if (release(next)) break;
         return;

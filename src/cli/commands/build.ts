@@ -63,11 +63,11 @@ const outputFlags = {
   squash: bool('make one layer of all, the base included'),
   logfile: text('file for what the build says', { value: 'PATH' }),
   logsplit: bool('name the log file after the platform too'),
-  progress: value('how the build is shown', readChoice('auto', 'tty', 'plain', 'rawjson', 'quiet'), {
-    value: 'auto|tty|plain|rawjson|quiet',
-    fallback: 'auto',
-    env: ['BLD_PROGRESS', 'BUILDKIT_PROGRESS'],
-  }),
+  progress: value(
+    'how the build is shown: auto, tty, plain, rawjson or quiet',
+    readChoice('auto', 'tty', 'plain', 'rawjson', 'quiet'),
+    { value: 'MODE', fallback: 'auto', env: ['BLD_PROGRESS', 'BUILDKIT_PROGRESS'] },
+  ),
   quiet: quiet('print the id alone'),
 };
 
@@ -101,8 +101,8 @@ export const spec = defineCommand({
       readChoice('security.insecure', 'network.host'),
     ),
     layers: bool('one layer a step', { fallback: true, env: ['BLD_LAYERS', 'BUILDAH_LAYERS'] }),
-    check: value('check the Dockerfile, and build nothing', readCheck, {
-      value: 'error=true|skip=RULE,…|format=json',
+    check: value('check the Dockerfile, build nothing: error=true, skip=RULE, format=json', readCheck, {
+      value: 'OPTIONS',
       bare: 'true',
       fallback: NO_CALL,
     }),
