@@ -86,6 +86,19 @@ describe('--progress', () => {
     expect(stderr).not.toMatch(/^\s*::/m);
   });
 
+  test('what the checks found is told after the build, where it stands', () => {
+    using bench = new Bench('root');
+    const context = contextOf(bench, 'FROM BASE\nMAINTAINER me\n');
+    const words = 'Dockerfile:2: MaintainerDeprecated: Maintainer instruction is deprecated';
+    expect(bench.try(['build', context]).stderr).toContain(words);
+    expect(bench.try(['build', '-q', context]).stderr).toBe('');
+    const { stdout } = bench.try(['build', context], { env: { GITHUB_ACTIONS: 'true' } });
+    expect(stdout).toContain('::warning file=Dockerfile,line=2,title=MaintainerDeprecated::Maintainer');
+    const raw = bench.try(['build', '--progress', 'rawjson', context]).stderr;
+    const short = /"warnings":\[\{[^}]*"short":"([^"]+)"/.exec(raw)?.[1] ?? '';
+    expect(Buffer.from(short, 'base64').toString()).toContain('MaintainerDeprecated: Maintainer');
+  });
+
   test('the lines of stages that go on at once say whose they are', () => {
     using bench = new Bench('root');
     const context = contextOf(

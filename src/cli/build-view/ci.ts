@@ -1,5 +1,5 @@
 import { relative, resolve } from 'node:path';
-import type { BldError } from '../../base/errors.ts';
+import type { BldError, Spot } from '../../base/errors.ts';
 import { randomHex } from '../../base/random.ts';
 
 /** How a log's reader folds and marks parts of it. All texts end with their line. */
@@ -11,6 +11,8 @@ export interface Folding {
   harmless(line: string): string;
   /** Marks a failure at its place; nothing where the reader knows no such mark. */
   failure(error: BldError): string;
+  /** As `failure`, for what only deserves a look. */
+  warning(title: string, message: string, spot: Spot): string;
 }
 
 /** Where files are: names in errors start at `directory`, GitHub's at `workspace`. */
@@ -21,15 +23,17 @@ export interface Places {
 
 /** GitHub's workflow commands. Within a part no command is heard but the one that ends it. */
 export function githubFolding(places: Places, token = `bld-${randomHex(16)}`): Folding {
+  const at = ({ file, line }: Spot) => `file=${escapeProperty(shownFile(file, places))},line=${line}`;
   return {
     begin: (title) => `::group::${escapeData(title)}\n::stop-commands::${token}\n`,
     end: () => `::${token}::\n::endgroup::\n`,
     harmless: (text) => text,
     failure({ message, spot }) {
       const [first = ''] = message.split('\n', 1);
-      const where = spot ? ` file=${escapeProperty(shownFile(spot.file, places))},line=${spot.line}` : '';
-      return `::error${where}::${escapeData(first)}\n`;
+      return `::error${spot ? ` ${at(spot)}` : ''}::${escapeData(first)}\n`;
     },
+    warning: (title, message, spot) =>
+      `::warning ${at(spot)},title=${escapeProperty(title)}::${escapeData(message)}\n`,
   };
 }
 
@@ -59,5 +63,6 @@ export function gitlabFolding(time: () => number = () => Math.floor(Date.now() /
     // a mark needs its name and a number; in another's output it loses its colon
     harmless: (text) => text.replace(/section_(start|end):/g, 'section_$1 :'),
     failure: () => '',
+    warning: () => '',
   };
 }

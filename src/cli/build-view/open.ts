@@ -61,7 +61,7 @@ function chosen({ progress, logfile, isTaken, directory, env, print }: ViewReque
 }
 
 function quietView(): BuildView {
-  return { event() {}, progress: noProgress, say() {}, line: writeLog, end() {} };
+  return { event() {}, progress: noProgress, say() {}, line: writeLog, warning() {}, end() {} };
 }
 
 /** A reader that goes away does not end the build: `bld build . | head` still makes the image. */

@@ -5,7 +5,7 @@ import type { Progress } from '../../base/progress.ts';
 import type { BuildEvent, StageLabel } from '../../builder/build.ts';
 import { shortSpan } from '../units.ts';
 import type { Folding } from './ci.ts';
-import { type BuildView, type Clock, stageKey, stagePrefix } from './view.ts';
+import { type BuildView, type Clock, logWarning, stageKey, stagePrefix } from './view.ts';
 
 export interface PlainOptions {
   /** Takes whole pieces of text with their line ends. */
@@ -115,6 +115,11 @@ export function plainView({ write, line, progress, now, folding }: PlainOptions)
     progress,
     say: put,
     line,
+    warning(rule, message, spot) {
+      const mark = folding?.warning(rule, message, spot) ?? '';
+      if (mark === '') logWarning(rule, message, spot);
+      else put(mark);
+    },
     end(error) {
       fold(undefined);
       if (open !== undefined) put('');

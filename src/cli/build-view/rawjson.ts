@@ -37,7 +37,7 @@ function digestOf(...words: readonly unknown[]): string {
 
 /**
  * One JSON object a line, in the shape of BuildKit's `--progress=rawjson`: `vertexes` (steps, as they begin and end),
- * `statuses` (bytes moved for one), `logs` (what it wrote: base64).
+ * `statuses` (bytes moved for one), `logs` (what it wrote: base64), `warnings` (of the Dockerfile).
  */
 export function rawView({ write, line, now }: RawOptions): BuildView {
   const open = new Map<string, Vertex>();
@@ -98,6 +98,13 @@ export function rawView({ write, line, now }: RawOptions): BuildView {
     progress,
     say() {},
     line,
+    warning(rule, message, { file, line }) {
+      const short = Buffer.from(`${rule}: ${message} (line ${line})`).toString('base64');
+      const range = [{ start: { line }, end: { line } }];
+      put({
+        warnings: [{ vertex: digestOf('check'), level: 1, short, sourceInfo: { filename: file }, range }],
+      });
+    },
     end: (error) => complete('commit', error instanceof Error ? { error: error.message } : {}),
   };
 }

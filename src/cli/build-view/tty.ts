@@ -6,7 +6,7 @@ import { shortSpan } from '../units.ts';
 import { frame, type LiveStep, type Size, withFact } from './frame.ts';
 import { openPainter } from './painter.ts';
 import { commitLine } from './plain.ts';
-import { type BuildView, type Clock, stageKey } from './view.ts';
+import { type BuildView, type Clock, logWarning, stageKey } from './view.ts';
 
 export interface LiveOptions {
   readonly write: (text: string) => void;
@@ -107,6 +107,7 @@ export function liveView({ write, size, now, colour }: LiveOptions): BuildView {
     line(text) {
       above += text;
     },
+    warning: logWarning,
     end,
   };
 }

@@ -1,3 +1,5 @@
+import type { Spot } from '../../base/errors.ts';
+import { log } from '../../base/log.ts';
 import type { Progress } from '../../base/progress.ts';
 import type { BuildEvent, StageLabel } from '../../builder/build.ts';
 
@@ -10,6 +12,8 @@ export interface BuildView {
   say(text: string): void;
   /** Puts a line of somebody else (a warning) where it does not disturb. */
   line(text: string): void;
+  /** What a check of the Dockerfile found. */
+  warning(rule: string, message: string, spot: Spot): void;
   /** After the last event, however the build ended; `error` is what it failed with. */
   end(error?: unknown): void;
 }
@@ -25,4 +29,9 @@ export function stageKey({ position }: StageLabel): string {
 /** `[2/3] ` before what a stage says; nothing where there is one stage alone. */
 export function stagePrefix({ position, count }: StageLabel): string {
   return count > 1 ? `[${position}/${count}] ` : '';
+}
+
+/** A warning as a line among those of others. */
+export function logWarning(rule: string, message: string, { file, line }: Spot): void {
+  log.warn(`${file}:${line}: ${rule}: ${message}`);
 }

@@ -177,6 +177,8 @@ async function perform(work: Work): Promise<Outcome> {
   const { names, destinations } = outputs;
   const plan = planOf(source, building);
   const made = await build(engine, source, { ...building, names, destinations, onEvent });
+  for (const { rule, message, place } of report.warnings)
+    view.warning(rule, message, { file: place.source.name, line: place.range.start.line });
   if (plan.unusedBuildArgs.length > 0) {
     view.say(`[Warning] one or more build args were not consumed: [${plan.unusedBuildArgs.join(' ')}]\n`);
   }
