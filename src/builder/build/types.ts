@@ -52,6 +52,8 @@ export interface StageLabel {
   readonly count: number;
   readonly steps: number;
   readonly name: string | undefined;
+  /** `linux/arm64`, where images for several are built. */
+  readonly platform?: string | undefined;
 }
 
 export interface BuildOptions {

@@ -63,12 +63,12 @@ export function rawView({ write, line, now }: RawOptions): BuildView {
     const digest = open.get(key)?.digest ?? '';
     switch (one.kind) {
       case 'step': {
-        const { stage, number, text } = one;
+        const { number, text } = one;
         const before = last.get(key);
         begin(key, {
           digest: digestOf(key, number, text),
           ...(before !== undefined && { inputs: [before] }),
-          name: `[${stage.name ?? `stage-${stage.position - 1}`} ${number}/${stage.steps}] ${text}`,
+          name: nameOf(one),
         });
         return;
       }
@@ -107,6 +107,12 @@ export function rawView({ write, line, now }: RawOptions): BuildView {
     },
     end: (error) => complete('commit', error instanceof Error ? { error: error.message } : {}),
   };
+}
+
+/** As BuildKit names steps: `[linux/arm64 build 2/7] RUN make`. */
+function nameOf({ stage, number, text }: Extract<BuildEvent, { kind: 'step' }>): string {
+  const platform = stage.platform === undefined ? '' : `${stage.platform} `;
+  return `[${platform}${stage.name ?? `stage-${stage.position - 1}`} ${number}/${stage.steps}] ${text}`;
 }
 
 function transfers(now: () => Date, put: (status: object) => void) {

@@ -21,10 +21,12 @@ const INTERVAL = 100;
 const RECENT = 4096;
 const COLOURS = { cached: 36, failed: 31, cancelled: 33 } as const;
 
-/** `[build 2/7]`, or the stage's number where it has no name. */
+/** `[linux/arm64 build 2/7] RUN make`, without what there is only one of. */
 function titleOf({ stage, number, text }: Extract<BuildEvent, { kind: 'step' }>): string {
-  const place = stage.name ?? (stage.count > 1 ? `${stage.position}/${stage.count}` : '');
-  return printable(`[${place}${place && ' '}${number}/${stage.steps}] ${text}`).replaceAll('\n', ' ');
+  const { name, platform, position, count, steps } = stage;
+  const numbered = count > 1 ? `${position}/${count}` : undefined;
+  const words = [platform, name ?? numbered, `${number}/${steps}`].filter((word) => word !== undefined);
+  return printable(`[${words.join(' ')}] ${text}`).replaceAll('\n', ' ');
 }
 
 /** On a terminal: what goes on stays at the bottom, ten times a second; what has ended scrolls away above it. */

@@ -22,13 +22,13 @@ export interface BuildView {
 export type Clock = () => number;
 
 /** Tells stages apart while they go on at the same time. */
-export function stageKey({ position }: StageLabel): string {
-  return String(position);
+export function stageKey({ position, platform = '' }: StageLabel): string {
+  return `${platform} ${position}`;
 }
 
 /** `[2/3] ` before what a stage says; nothing where there is one stage alone. */
-export function stagePrefix({ position, count }: StageLabel): string {
-  return count > 1 ? `[${position}/${count}] ` : '';
+export function stagePrefix({ position, count, platform }: StageLabel): string {
+  return `${platform === undefined ? '' : `[${platform}] `}${count > 1 ? `[${position}/${count}] ` : ''}`;
 }
 
 /** A warning as a line among those of others. */

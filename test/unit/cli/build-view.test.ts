@@ -87,6 +87,15 @@ describe('the plain view', () => {
     );
   });
 
+  test('tells platforms apart', () => {
+    const [arm, amd] = ['linux/arm64', 'linux/amd64'].map((platform) => ({ ...one, platform }));
+    if (!arm || !amd) throw new Error('two platforms');
+    const said = plain([step(arm, 1, 'FROM a'), step(amd, 1, 'FROM a'), done(arm, 1), done(amd, 1)]);
+    expect(said).toBe(
+      '[linux/arm64] STEP 1/4: FROM a\n[linux/amd64] STEP 1/4: FROM a\n[linux/arm64] --> 0123456789ab (2.0s)\n--> 0123456789ab (2.0s)\n',
+    );
+  });
+
   test('keeps characters whole that two chunks share', () => {
     const [start, end] = [Buffer.from('語\n').subarray(0, 2), Buffer.from('語\n').subarray(2)];
     const said = plain([step(one, 1, 'RUN x'), output(one, 1, start), output(one, 1, end)]);
