@@ -1,6 +1,6 @@
-import { isatty } from 'node:tty';
 import { printable } from '../base/log.ts';
 import type { Progress } from '../base/progress.ts';
+import { isTerminal } from '../base/terminal.ts';
 import { writeLog } from './output.ts';
 import { humanSize, shortSpan } from './units.ts';
 
@@ -151,7 +151,7 @@ function liveDrawing({ write, now, columns }: Screen): Drawing {
 
 function standardError(): Screen {
   return {
-    isTerminal: isatty(2) && process.env.TERM !== 'dumb',
+    isTerminal: isTerminal(2) && process.env.TERM !== 'dumb',
     columns: () => process.stderr.columns || 80,
     write: writeLog,
     now: () => performance.now(),

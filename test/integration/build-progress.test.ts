@@ -75,6 +75,16 @@ describe('--progress', () => {
     expect(dumb.stdout).not.toContain('\x1b');
   });
 
+  test('a terminal is left in order after Ctrl-C, with what was interrupted', () => {
+    using bench = new Bench('root');
+    const context = contextOf(bench, 'FROM BASE\nRUN sleep 100\n');
+    const line = `timeout --foreground -s INT 8 ${BLD} build ${context}`;
+    const { stdout } = bench.exec('script', ['-qec', line, '/dev/null']);
+    expect(stdout).toMatch(/INTERRUPTED \d/);
+    expect(stdout).toContain('interrupted by SIGINT');
+    expect(stdout.lastIndexOf('\x1b[?25h')).toBeGreaterThan(stdout.lastIndexOf('\x1b[?25l'));
+  });
+
   test('on GitHub steps are groups that a RUN cannot leave, and a failure is an annotation', () => {
     using bench = new Bench('root');
     const context = contextOf(bench, 'FROM BASE\nRUN echo ::set-env name=A::b; false\n');
@@ -118,6 +128,9 @@ describe('--progress', () => {
     expect(readFileSync(log, 'utf8')).toMatch(/STEP 2\/2: RUN echo said\n(?:Unpacking .*\n)*said\n/);
     bench.run('build', '--logfile', log, '--logsplit', '--platform', 'linux/amd64', context);
     expect(existsSync(`${log}_linux_amd64`)).toBe(true);
+    const full = bench.try(['build', '--logfile', '/dev/full', context]);
+    expect(full.code).toBe(125);
+    expect(full.stderr).toContain('no space left');
     expect(bench.try(['build', '--logsplit', context]).stderr).toContain('--logsplit needs --logfile');
   });
 });
@@ -136,6 +149,14 @@ describe.each(PEOPLE)('a failure, as %s', (person) => {
     );
     bench.run('prune');
     expect(existsSync(path)).toBe(false);
+  });
+
+  test('is an object with the place as JSON', () => {
+    using bench = new Bench(person);
+    const context = contextOf(bench, 'FROM BASE\n\nRUN exit 4\n');
+    const { stderr } = bench.try(['--log-format', 'json', 'build', context]);
+    const object = JSON.parse(stderr.trim().split('\n').at(-1) ?? '');
+    expect(object).toMatchObject({ code: 'E_RUN', file: 'Dockerfile', line: 3 });
   });
 
   test('--keep-failed keeps the container of that stage, to be entered', () => {

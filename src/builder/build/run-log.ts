@@ -1,5 +1,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { isErrno } from '../../base/errors.ts';
+import { log } from '../../base/log.ts';
 import { randomHex } from '../../base/random.ts';
 import type { Store } from '../../store/types.ts';
 
@@ -14,12 +16,18 @@ function directoryOf({ root }: Store): string {
   return join(root, 'logs');
 }
 
+interface LogFile {
+  readonly fd: number;
+  readonly path: string;
+}
+
 /** What a command writes: its end in memory, all of it in a scratch file that is gone unless it is kept. */
 export class RunLog implements Disposable {
   readonly #store: Store;
   #end = Buffer.alloc(0);
-  #file: { readonly fd: number; readonly path: string } | undefined;
+  #file: LogFile | undefined;
   #size = 0;
+  #isBroken = false;
 
   constructor(store: Store) {
     this.#store = store;
@@ -30,14 +38,29 @@ export class RunLog implements Disposable {
     this.#end = Buffer.from(whole.subarray(-KEPT_BYTES));
     const room = LARGEST_LOG - this.#size;
     this.#size += chunk.length;
-    if (room <= 0) return;
-    this.#file ??= this.#open();
-    writeAll(this.#file.fd, chunk.subarray(0, room));
+    if (room <= 0 || this.#isBroken) return;
+    this.#try(() => {
+      this.#file ??= this.#open();
+      writeAll(this.#file.fd, chunk.subarray(0, room));
+    });
   }
 
   #open() {
     const path = join(this.#store.scratch(), `log-${randomHex(8)}`);
     return { path, fd: openSync(path, 'wx', 0o600) };
+  }
+
+  /** A log that cannot be written (a full disk) is no reason to stop: then there is none. */
+  #try<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+      log.debug(`the log of a command is not kept: ${error.message}`);
+      this.#isBroken = true;
+      this[Symbol.dispose]();
+      return undefined;
+    }
   }
 
   /** The last lines, at most 50. */
@@ -47,8 +70,11 @@ export class RunLog implements Disposable {
 
   /** Moves the whole log to where failed commands' logs stay, a bounded number of them; undefined when nothing was said. */
   keep(): string | undefined {
-    if (!this.#file) return undefined;
-    const { fd, path } = this.#file;
+    const file = this.#file;
+    return file && this.#try(() => this.#keep(file));
+  }
+
+  #keep({ fd, path }: LogFile): string {
     const lost = this.#size - LARGEST_LOG - this.#end.length;
     if (lost > 0) writeAll(fd, Buffer.from(`\n[${lost} bytes are left out here]\n`));
     if (this.#size > LARGEST_LOG) writeAll(fd, this.#end.subarray(Math.max(0, -lost)));

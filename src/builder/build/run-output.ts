@@ -2,10 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { explain } from '../../base/errors.ts';
 import { type Fd, sys } from '../../native/sys.ts';
 import type { Store } from '../../store/types.ts';
 
-/** A pipe for a command's outputs: `fd` is the end to write to. Dispose it after the command: all has been read then. */
+/**
+ * A pipe for a command's outputs: `fd` is the end to write to. Dispose it after the command: all has been read then; it
+ * throws what the listener threw.
+ */
 export interface OutputPipe extends AsyncDisposable {
   readonly fd: Fd;
 }
@@ -23,13 +27,22 @@ export function openOutput(store: Store, onChunk: (chunk: Buffer) => void): Outp
   unlinkSync(path);
   const socket = new Socket({ fd: reading, readable: true, writable: false });
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  socket.on('data', onChunk);
+  let failure: { readonly error: unknown } | undefined;
+  socket.on('data', (chunk: Buffer) => {
+    if (failure) return;
+    try {
+      onChunk(chunk);
+    } catch (error) {
+      failure = { error: explain(error, "telling a command's output") };
+    }
+  });
   socket.on('error', () => socket.destroy());
   return {
     fd,
     async [Symbol.asyncDispose]() {
       closeSync(fd);
       await ended;
+      if (failure) throw failure.error;
     },
   };
 }

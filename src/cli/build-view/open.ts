@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { configureLog } from '../../base/log.ts';
 import { noProgress } from '../../base/progress.ts';
+import { isTerminal } from '../../base/terminal.ts';
 import { type Outcome, OutputClosed, writeLog } from '../output.ts';
 import { plainDrawing } from '../progress.ts';
 import { type Folding, githubFolding, gitlabFolding } from './ci.ts';
@@ -48,7 +48,7 @@ function chosen({ progress, logfile, isTaken, directory, env, print }: ViewReque
     const transfers = plainDrawing({ write, now });
     return plainView({ write, line: writeLog, progress: transfers.progress, now });
   }
-  const isLive = isatty(2) && env.TERM !== 'dumb' && (progress === 'tty' || (isatty(1) && !isTaken));
+  const isLive = isTerminal(2) && env.TERM !== 'dumb' && (progress === 'tty' || (isTerminal(1) && !isTaken));
   if (isLive && progress !== 'plain') {
     const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 });
     return liveView({ write: writeLog, size, now, colour: !env.NO_COLOR });
