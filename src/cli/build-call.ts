@@ -8,6 +8,9 @@ export interface Call {
   readonly options: string;
 }
 
+/** An image is what is asked for. */
+export const BUILD: Call = { method: 'build', format: 'text', options: '' };
+
 const METHODS = ['build', 'check', 'outline', 'targets'] as const;
 
 /** `METHOD[,format=json]`; `lint` is a check too. */
@@ -20,7 +23,7 @@ export function readCall(given: string): Call {
 
 /** `true`, `false`, or options of the check: `error=true`, `skip=RULE`, `format=json`. */
 export function readCheck(given: string): Call {
-  if (/^(?:0|f|false)$/i.test(given)) return { method: 'build', ...readOptions([]) };
+  if (/^(?:0|f|false)$/i.test(given)) return BUILD;
   return { method: 'check', ...readOptions(/^(?:1|t|true)$/i.test(given) ? [] : given.split(/;|,(?=\w+=)/)) };
 }
 

@@ -10,6 +10,7 @@ import type { Engine } from '../../builder/engine.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
 import { hostPlatform } from '../../images/platform.ts';
+import { BUILD } from '../build-call.ts';
 import { tellCheck, tellOutline, tellTargets } from '../build-check.ts';
 import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
 import { type Outputs, outputsOf } from '../build-outputs.ts';
@@ -164,7 +165,7 @@ async function perform(work: Work): Promise<Outcome> {
     input: () => process.stdin,
   });
   const building = buildOptions(options, context.env);
-  const call = options.check.method === 'build' ? options.call : options.check;
+  const call = [options.check, options.call].find((one) => one && one.method !== 'build') ?? BUILD;
   if (call.method === 'targets') return tellTargets(planOf(source, building), call.format);
   const report = check(engine, source, { ...planOptions(building), check: call.options });
   if (call.method === 'check' || report.isViolation) {

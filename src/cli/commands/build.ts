@@ -17,7 +17,6 @@ import { defineCommand } from '../spec.ts';
 import { readAtLeast, readChoice } from '../values.ts';
 
 const NO_REMOTE_CACHE = 'steps are kept in the store alone';
-const NO_CALL = { method: 'build', format: 'text', options: '' } as const;
 const NO_TTL = 'a step is the same or it is not, however old it is';
 
 const sourceFlags = {
@@ -104,11 +103,9 @@ export const spec = defineCommand({
     check: value('check the Dockerfile, build nothing: error=true, skip=RULE, format=json', readCheck, {
       value: 'OPTIONS',
       bare: 'true',
-      fallback: NO_CALL,
     }),
     call: value('what to tell in place of a build: check, outline or targets', readCall, {
       value: 'METHOD[,format=json]',
-      fallback: NO_CALL,
     }),
     push: bool('push the image to the registries of its names'),
     'no-cache': bool('do all steps anew'),
