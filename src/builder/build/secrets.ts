@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -7,6 +7,7 @@ import { log } from '../../base/log.ts';
 import type { SecretMount } from '../../dockerfile/mount.ts';
 import type { RunMount } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
+import { giveOwner } from '../ownership.ts';
 import { type Command, scratchDirectory } from './mounts.ts';
 import type { StepPlace } from './stage.ts';
 
@@ -39,8 +40,7 @@ export function openSecret(place: StepPlace, mount: SecretMount, { cwd, stack }:
   if (mount.target === undefined) return { mounts: [], env };
   const source = join(scratchDirectory(place, stack, 'secret-'), 'secret');
   writeFileSync(source, value, { mode: 0o600 });
-  chownSync(source, mount.uid, mount.gid);
-  chmodSync(source, mount.mode);
+  giveOwner(place.container.engine.store.kind.owners, source, mount);
   const target = inContainer(mount.target, cwd);
   return { mounts: [{ kind: 'bind', source, target, readonly: true, recursive: false }], env };
 }
@@ -75,8 +75,7 @@ export async function openAgent(
   const server = createServer((client) => void passOn(client, agent));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(source, resolve));
   stack.defer(() => void server.close());
-  chownSync(source, mount.uid, mount.gid);
-  chmodSync(source, mount.mode);
+  giveOwner(place.container.engine.store.kind.owners, source, mount);
   const target = inContainer(mount.target ?? `/run/buildkit/ssh_agent.${count}`, cwd);
   const bind = { kind: 'bind', source, target, readonly: true, recursive: false } as const;
   return { mounts: [bind], env: { SSH_AUTH_SOCK: target } };
