@@ -46,8 +46,10 @@ export async function build(
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
     await Promise.allSettled(job.running());
-    if (!failed || !options.keepFailed)
-      for (const container of job.containers) await remove({ ...container, engine });
+    for (const container of job.containers) {
+      if (failed && options.keepFailed) engine.store.containers.keep(container.id);
+      else await remove({ ...container, engine });
+    }
   }
 }
 
