@@ -47,8 +47,10 @@ export async function build(
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
     await Promise.allSettled(job.running());
-    for (const container of job.containers)
-      if (!failed || container.id !== job.kept()?.id) await remove({ ...container, engine });
+    for (const container of job.containers) {
+      if (failed && container.id === job.kept()?.id) engine.store.containers.keep(container.id);
+      else await remove({ ...container, engine });
+    }
   }
 }
 

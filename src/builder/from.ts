@@ -21,6 +21,8 @@ export interface FromOptions {
   readonly platform?: Platform | undefined;
   /** What a commit writes unless told otherwise: `oci`. */
   readonly format?: ImageFormat | undefined;
+  /** The container goes with this process, unless it is kept. */
+  readonly transient?: boolean | undefined;
   /** How its commands run unless a `run` says otherwise. */
   readonly run?: RunDefaults | undefined;
 }
@@ -140,19 +142,26 @@ function create(engine: Engine, { state, name, options, imageName, layers }: Cre
     }
     return store.containers.create(
       { imageId, imageName, layers, state },
-      { base: options.name ?? name, unique: options.name === undefined },
+      {
+        base: options.name ?? name,
+        unique: options.name === undefined,
+        transient: options.transient,
+      },
     );
   });
   return { engine, id };
 }
 
-/** A container that goes on where another one is: on its layers, with its settings. What it changed since is left out. */
+/**
+ * A container that goes on where another one is: on its layers, with its settings. What it changed since is left out.
+ * It goes with this process.
+ */
 export function fork(container: Container, name: string): Container {
   const { record, state } = read(container);
   const { imageId, imageName, layers } = record;
   const made = container.engine.store.containers.create(
     { imageId, imageName, layers, state },
-    { base: name, unique: true },
+    { base: name, unique: true, transient: true },
   );
   return { engine: container.engine, id: made.id };
 }

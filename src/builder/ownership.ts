@@ -1,7 +1,11 @@
+import { basename, dirname } from 'node:path';
 import { BldError } from '../base/errors.ts';
 import { parseMode } from '../dockerfile/mode.ts';
-import type { Fd } from '../native/sys.ts';
+import { ownerWriter } from '../layers/owner.ts';
+import { ownerFileOf } from '../layers/owner-file.ts';
+import { type Fd, sys } from '../native/sys.ts';
 import { lookupUser } from '../runtime/users.ts';
+import type { StoreKind } from '../store/types.ts';
 import type { Rules } from './copy-tree.ts';
 
 export interface Ownership {
@@ -23,6 +27,27 @@ function checkedId(text: string): number {
   const id = Number(text);
   if (id > 0xfffffffe) throw new BldError('E_USAGE', `the id ${text} is too large`);
   return id;
+}
+
+/**
+ * Gives an object that a RUN sees, but that no layer holds, its owner and mode: for real, or by a record where there is
+ * one id alone.
+ */
+export function giveOwner(
+  owners: StoreKind['owners'],
+  path: string,
+  given: Ownership & { readonly mode: number },
+): void {
+  const dir = sys().openRoot(dirname(path));
+  try {
+    const name = Buffer.from(basename(path));
+    const type = sys().stat(dir, name)?.type ?? 'file';
+    const writer = ownerWriter(owners, ownerFileOf(path));
+    writer.set({ dir, name }, { ...given, type, xattrs: null }, name);
+    writer.flush();
+  } finally {
+    sys().close(dir);
+  }
 }
 
 /** `--chmod`'s text as a rule; without one everything keeps its mode. */

@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  constants,
-  existsSync,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-} from 'node:fs';
+import { constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { digestOf, hexOf } from '../base/digest.ts';
 import { BldError, isErrno } from '../base/errors.ts';
@@ -19,7 +10,7 @@ import type { MountFlag, RunMount } from '../runtime/spec.ts';
 import type { Container } from './container.ts';
 import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
-import type { Ownership } from './ownership.ts';
+import { giveOwner, type Ownership } from './ownership.ts';
 import { type Propagation, parseVolume, propagationOf, type Volume } from './volumes.ts';
 
 const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
@@ -208,8 +199,7 @@ export async function cacheDirectory(
   const fresh = join(store.scratch(), `cache-${randomHex(8)}`);
   mkdirSync(fresh);
   await fill(fresh);
-  chmodSync(fresh, mount.mode);
-  lchownSync(fresh, mount.uid, mount.gid);
+  giveOwner(store.kind.owners, fresh, { uid, gid, mode });
   mkdirSync(join(store.root, 'cache-mounts'), { recursive: true });
   try {
     renameSync(fresh, directory);

@@ -80,20 +80,26 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
   const inputs = await details.inputs();
   const { record } = read(container);
   const key = digestOf(JSON.stringify([CACHE_FORMAT, record.layers, inputs]));
-  const known = refresh ? null : store.steps.get(key);
-  if (known && replay(container, known, details)) {
+  const look = () => {
+    const known = refresh ? null : store.steps.get(key);
+    if (!known || !replay(container, known, details)) return undefined;
     log.info(`cached: ${site}`);
     const { leaks } = known.result as Recorded<Result>;
     if (leaks) container.engine.watch?.found(leaks);
     onStep?.({ site, replayed: true });
-    return (known.result as Recorded<Result>).value;
-  }
+    return known.result as Recorded<Result>;
+  };
+  const known = look();
+  if (known) return known.value;
   const why = () => explainMiss(store.steps.latest(site), inputs);
   if (requireCached) {
     throw new BldError('E_CACHE_MISS', `not in the cache: ${site}: ${why()}`, {
       hint: 'build without --require-cached once',
     });
   }
+  using _ = refresh ? undefined : await turnOf(container, key, site);
+  const meanwhile = look();
+  if (meanwhile) return meanwhile.value;
   if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
   const result = await details.work();
   const entry = entryOf(details, result);
@@ -105,6 +111,17 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
   store.steps.put({ key, diffId, result: recorded, inputs, site });
   onStep?.({ site, replayed: false });
   return result;
+}
+
+/** The same step of two builds at once is done by one of them: the other waits, and then finds it in the cache. */
+async function turnOf({ engine }: Container, key: Digest, site: string): Promise<Disposable> {
+  return engine.store.leases.hold(`step:${key}`, 'exclusive', {
+    onWait: (pid) => {
+      const who = pid === process.pid ? 'another stage' : `process ${pid}`;
+      log.warn(`waiting for ${who}, which does the same: ${site}`);
+    },
+    signal: engine.signal,
+  });
 }
 
 /** Puts the recorded step on top of the container; false when its layer is gone. The entry keeps its date. */

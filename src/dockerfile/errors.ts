@@ -84,8 +84,9 @@ export function excerptOf(place: Place, near?: string): string {
     const head = `${String(line).padStart(width + 1)} | ${isMarked ? '>>>' : '   '} `;
     shown.push(`${head}${clip(text)}`.trimEnd());
     if (spot?.start.line !== line || spot.end.column > WIDEST) continue;
-    const blank = text.slice(0, spot.start.column - 1).replace(/[^\t]/g, ' ');
-    const carets = '^'.repeat(Math.max(1, spot.end.column - spot.start.column));
+    const blank = printable(text.slice(0, spot.start.column - 1)).replace(/[^\t]/g, ' ');
+    const word = printable(text.slice(spot.start.column - 1, spot.end.column - 1));
+    const carets = '^'.repeat(Math.max(1, word.length));
     shown.push(`${' '.repeat(width + 1)} |     ${blank}${carets}`);
   }
   return shown.join('\n');

@@ -197,10 +197,13 @@ function evaluatedCopy(instruction: CopyInstruction, { word, body }: Evaluator):
   const destination = word(rest.destination);
   const exclude = rest.exclude.map(word);
   ignoreMatcher(exclude);
+  const dashed = rest.sources.find((source) => /^-[a-z]/.test(source));
   if (rest.sources.length + heredocs.length > 1 && !/(?:^|\/)\.{0,2}$/.test(destination)) {
     throw new Complaint(
       `When using ${rest.kind.toUpperCase()} with more than one source file, the destination must be a directory and end with a /`,
-      { near: rest.destination, hint: `write ${destination}/` },
+      dashed === undefined
+        ? { near: rest.destination, hint: `write ${destination}/` }
+        : { near: dashed, hint: `flags start with two dashes: -${dashed}` },
     );
   }
   return {

@@ -83,7 +83,10 @@ function readWhole(reader: Reader, words?: WordList): string {
     if (!(error instanceof Complaint)) throw error;
     const { text } = reader;
     const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text;
-    throw new Complaint(`failed to process ${JSON.stringify(shown)}: ${error.message}`, { near: text });
+    throw new Complaint(`failed to process ${JSON.stringify(shown)}: ${error.message}`, {
+      near: text,
+      ...(error.hint !== undefined && { hint: error.hint }),
+    });
   }
 }
 
@@ -138,6 +141,15 @@ class MissingStop extends Complaint {
   constructor(stop: string) {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: shown as it is
     super(stop === '/' ? "syntax error: missing '/' in ${}" : `syntax error: missing '${stop}'`);
+  }
+}
+
+class UnknownModifier extends Complaint {
+  constructor(modifier: string) {
+    super(`unsupported modifier (${modifier}) in substitution`, {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: shown as it is
+      hint: 'there are ${v:-w} ${v:+w} ${v:?message} ${v#p} ${v%p} ${v/p/r}; what a shell knows besides works in RUN',
+    });
   }
 }
 
@@ -218,7 +230,7 @@ function readModified(reader: Reader, name: string, raw: boolean): string {
     case '/':
       return readReplaced(reader, name);
     default:
-      throw new Complaint(`unsupported modifier (${modifier}) in substitution`);
+      throw new UnknownModifier(modifier);
   }
 }
 
@@ -232,7 +244,7 @@ function readAlternative(reader: Reader, name: string, alternative: Alternative)
   const { modifier, emptyIsUnset, raw } = alternative;
   if (modifier === '') throw new MissingStop('}');
   if (!['-', '+', '?'].includes(modifier)) {
-    throw new Complaint(`unsupported modifier (${emptyIsUnset ? ':' : ''}${modifier}) in substitution`);
+    throw new UnknownModifier(`${emptyIsUnset ? ':' : ''}${modifier}`);
   }
   const word = readUntil(reader, { stop: '}', raw });
   const value = lookUp(reader, name);
@@ -241,7 +253,10 @@ function readAlternative(reader: Reader, name: string, alternative: Alternative)
   if (isGiven) return value;
   if (modifier === '-') return word;
   const usual = `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`;
-  throw new Complaint(`${name}: ${word === '' ? usual : word}`);
+  if (word !== '') throw new Complaint(`${name}: ${word}`);
+  throw new Complaint(`${name}: ${usual}`, {
+    hint: `declare it by ARG or ENV with a value, or give it by --build-arg ${name}=…`,
+  });
 }
 
 function readTrimmed(reader: Reader, name: string, modifier: '#' | '%'): string {

@@ -1,6 +1,7 @@
 import { didYouMean } from '../base/suggest.ts';
 import { isSpace } from './characters.ts';
 import { Complaint } from './errors.ts';
+import { instructionsWith } from './flag-table.ts';
 
 /** The `--flags` in front of an instruction's arguments, unquoted, and the text after them. */
 export interface FlagSplit {
@@ -63,7 +64,11 @@ export function readFlags(
     const near = `--${name}`;
     if (kind === undefined) {
       const names = Object.keys(known).map((one) => `--${one}`);
-      throw new Complaint(`${keyword} has no flag ${near}${didYouMean(near, names)}`, { near });
+      const others = instructionsWith(name);
+      throw new Complaint(`${keyword} has no flag ${near}${didYouMean(near, names)}`, {
+        near,
+        ...(others.length > 0 && { hint: `it is a flag of ${others.join(' and ')}` }),
+      });
     }
     const earlier = values.get(name) ?? [];
     if (earlier.length > 0 && kind !== 'list')

@@ -19,8 +19,10 @@ export function readHealthcheck(text: string, flags: FlagValues): Healthcheck {
     return { Test: ['NONE'] };
   }
   if (type !== 'CMD') {
-    throw new Complaint(`Unknown type ${JSON.stringify(type)} in HEALTHCHECK (try CMD)`, {
-      near: text.slice(0, end),
+    const written = text.slice(0, end);
+    throw new Complaint(`Unknown type ${JSON.stringify(written)} in HEALTHCHECK (try CMD)`, {
+      near: written,
+      ...(written.startsWith('-') && { hint: 'flags start with two dashes: --interval=5s' }),
     });
   }
   const argv = execForm(rest);

@@ -1,9 +1,11 @@
 import { didYouMean } from '../base/suggest.ts';
-import { splitBlanks } from './characters.ts';
+import { splitBlanks, trim } from './characters.ts';
 import { at, Complaint } from './errors.ts';
-import { type FlagKind, type FlagValues, readFlags, splitFlags } from './flags.ts';
+import { FLAGS } from './flag-table.ts';
+import { type FlagValues, readFlags, splitFlags } from './flags.ts';
 import { readHealthcheck } from './healthcheck.ts';
 import { heredocMark, heredocText } from './heredoc.ts';
+import { unknownInstruction } from './hints.ts';
 import type { CommandText, Instruction, RunCommand } from './instruction.ts';
 import { checkMount } from './mount.ts';
 import { type Node, parseFile } from './parse.ts';
@@ -16,55 +18,27 @@ interface Reading {
   readonly flags: FlagValues;
 }
 
-interface Form {
-  readonly flags?: Readonly<Record<string, FlagKind>>;
-  readonly read: (reading: Reading) => Instruction;
-}
-
-const COPY_FLAGS: Readonly<Record<string, FlagKind>> = {
-  from: 'text',
-  chown: 'text',
-  chmod: 'text',
-  link: 'bool',
-  parents: 'bool',
-  exclude: 'list',
-};
-const ADD_FLAGS: Readonly<Record<string, FlagKind>> = {
-  chown: 'text',
-  chmod: 'text',
-  link: 'bool',
-  exclude: 'list',
-  checksum: 'text',
-  'keep-git-dir': 'bool',
-  unpack: 'bool',
-};
-const HEALTHCHECK_FLAGS: Readonly<Record<string, FlagKind>> = {
-  interval: 'text',
-  timeout: 'text',
-  'start-period': 'text',
-  'start-interval': 'text',
-  retries: 'text',
-};
+type Form = (reading: Reading) => Instruction;
 
 const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
-  ['FROM', { flags: { platform: 'text', after: 'list' }, read: readFrom }],
-  ['ARG', { read: readArg }],
-  ['ENV', { read: readPairs('env') }],
-  ['LABEL', { read: readPairs('label') }],
-  ['RUN', { flags: { mount: 'list', network: 'text', security: 'text', device: 'list' }, read: readRun }],
-  ['COPY', { flags: COPY_FLAGS, read: readCopy('copy') }],
-  ['ADD', { flags: ADD_FLAGS, read: readCopy('add') }],
-  ['CMD', { read: ({ node }) => ({ kind: 'cmd', node, command: commandOf(node.text) }) }],
-  ['ENTRYPOINT', { read: ({ node }) => ({ kind: 'entrypoint', node, command: commandOf(node.text) }) }],
-  ['SHELL', { read: readShell }],
-  ['EXPOSE', { read: readExpose }],
-  ['VOLUME', { read: readVolume }],
-  ['USER', { read: readWord('user') }],
-  ['WORKDIR', { read: readWord('workdir') }],
-  ['STOPSIGNAL', { read: readWord('stopsignal') }],
-  ['MAINTAINER', { read: readWord('maintainer') }],
-  ['HEALTHCHECK', { flags: HEALTHCHECK_FLAGS, read: readHealth }],
-  ['ONBUILD', { read: readOnbuild }],
+  ['FROM', readFrom],
+  ['ARG', readArg],
+  ['ENV', readPairs('env')],
+  ['LABEL', readPairs('label')],
+  ['RUN', readRun],
+  ['COPY', readCopy('copy')],
+  ['ADD', readCopy('add')],
+  ['CMD', ({ node }) => ({ kind: 'cmd', node, command: commandOf(node.text) })],
+  ['ENTRYPOINT', ({ node }) => ({ kind: 'entrypoint', node, command: commandOf(node.text) })],
+  ['SHELL', readShell],
+  ['EXPOSE', readExpose],
+  ['VOLUME', readVolume],
+  ['USER', readWord('user')],
+  ['WORKDIR', readWord('workdir')],
+  ['STOPSIGNAL', readWord('stopsignal')],
+  ['MAINTAINER', readWord('maintainer')],
+  ['HEALTHCHECK', readHealth],
+  ['ONBUILD', readOnbuild],
 ]);
 
 /** The instruction that a node is. Throws DockerfileError at the node. */
@@ -84,12 +58,9 @@ export function parseTriggers(texts: readonly string[], image: string): Instruct
 
 function interpretNode(node: Node): Instruction {
   const keyword = node.keyword.toUpperCase();
-  const form = FORMS.get(keyword);
-  if (!form) {
-    const guess = didYouMean(keyword, FORMS.keys());
-    throw new Complaint(`unknown instruction: ${node.keyword}${guess}`, { near: node.keyword });
-  }
-  return form.read({ node, keyword, flags: readFlags(keyword, node.flags, form.flags ?? {}) });
+  const read = FORMS.get(keyword);
+  if (!read) throw unknownInstruction(node, FORMS.keys());
+  return read({ node, keyword, flags: readFlags(keyword, node.flags, FLAGS[keyword] ?? {}) });
 }
 
 function readFrom({ node, flags }: Reading): Instruction {
@@ -97,7 +68,11 @@ function readFrom({ node, flags }: Reading): Instruction {
   const [image = '', as, name] = words;
   if (words.length !== 1 && (words.length !== 3 || as?.toUpperCase() !== 'AS')) {
     throw new Complaint('FROM requires either one or three arguments', {
-      hint: 'FROM image, or FROM image AS name',
+      ...(as && { near: as }),
+      hint:
+        words.length === 2 && as?.toUpperCase() !== 'AS'
+          ? `FROM ${image} AS ${as}`
+          : 'FROM image, or FROM image AS name',
     });
   }
   if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/i.test(name)) {
@@ -227,7 +202,8 @@ function readExpose({ node, keyword }: Reading): Instruction {
 function readVolume({ node, keyword }: Reading): Instruction {
   const words = execForm(node.text) ?? (node.text === '' ? [] : splitBlanks(node.text));
   const paths = needSome(words, keyword);
-  if (paths.includes('')) throw new Complaint('VOLUME specified can not be an empty string');
+  if (paths.some((path) => trim(path) === ''))
+    throw new Complaint('VOLUME specified can not be an empty string');
   return { kind: 'volume', node, paths };
 }
 
@@ -253,7 +229,9 @@ function readOnbuild({ node, keyword }: Reading): Instruction {
 
 function refuseTrigger(keyword: string): void {
   const name = keyword.toUpperCase();
-  if (name === 'ONBUILD') throw new Complaint("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (name === 'ONBUILD') {
+    throw new Complaint("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", { near: keyword });
+  }
   if (name === 'FROM' || name === 'MAINTAINER') {
     throw new Complaint(`${name} isn't allowed as an ONBUILD trigger`, { near: keyword });
   }

@@ -200,7 +200,12 @@ function readFields(text: string, expand = (value: string) => value): Fields {
     const canStandAlone =
       SWITCHES.includes(name) || [...BIND_EXTRAS, 'tmpcopyup', 'notmpcopyup'].includes(name);
     if (equals < 0 && !canStandAlone) {
-      throw new Complaint(`invalid field '${field}' must be a key=value pair`, { near: field });
+      throw new Complaint(`invalid field '${field}' must be a key=value pair`, {
+        near: field || text,
+        ...(field === '' && {
+          hint: 'fields are joined by single commas, with no blanks: type=cache,target=/x',
+        }),
+      });
     }
     if (!isKnown) {
       const guess = didYouMean(key, ['type', ...Object.keys(ALIASES), ...ALL_KEYS]);
@@ -225,8 +230,8 @@ function targetOf(fields: Fields): string {
   const target = fields.get('target') ?? '';
   if (/^\/*$/.test(target)) {
     throw new Complaint(`invalid mount target ${JSON.stringify(target || '/')}`, {
-      near: '--mount',
-      hint: 'target= names a directory or file below /',
+      near: target || '--mount',
+      hint: `target= ${target === '' ? 'is missing: it ' : ''}names a directory or file below /`,
     });
   }
   return target;

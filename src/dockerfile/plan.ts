@@ -4,6 +4,7 @@ import { didYouMean } from '../base/suggest.ts';
 import { checkOptionsOf } from './check-options.ts';
 import { at, Complaint } from './errors.ts';
 import { expand } from './expand.ts';
+import { wrongBase } from './hints.ts';
 import type { ArgInstruction, FromInstruction, Instruction } from './instruction.ts';
 import { interpret } from './interpret.ts';
 import type { ParsedFile } from './parse.ts';
@@ -86,12 +87,15 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
   const globals = globalVariables(outline.globalArgs, { ...file.directives, buildArgs, globals: base });
   const inputs: BuildInputs = { escape: file.directives.escape, buildArgs, globals };
 
+  const names = outline.stages.flatMap(({ from }) =>
+    from.name === undefined ? [] : [from.name.toLowerCase()],
+  );
   const stages: Stage[] = [];
   const resolve = (name: string, asking?: Pick<Stage, 'index'>) =>
     resolved(name, { stages, contexts, asking });
   for (const [index, { from, instructions }] of outline.stages.entries()) {
     const image = at(from.node, () => baseName(from, inputs));
-    const base = at(from.node, () => baseOf(image, { stages, contexts }));
+    const base = at(from.node, () => baseOf(from, image, { stages, contexts, names }));
     const isReplaced = from.name !== undefined && contexts.has(familiarName(from.name.toLowerCase()));
     const inherited = base.kind === 'stage' ? stages[base.index]?.platform : undefined;
     stages.push({
@@ -183,19 +187,19 @@ interface Known {
   readonly contexts: ReadonlyMap<string, string>;
 }
 
-function baseOf(image: string, known: Known): StageBase {
+function baseOf(
+  from: FromInstruction,
+  image: string,
+  known: Known & { readonly names: readonly string[] },
+): StageBase {
   const context = known.contexts.get(familiarName(image.toLowerCase()));
   if (context !== undefined) return { kind: 'context', name: context };
   if (image === 'scratch') return { kind: 'scratch' };
   const stage = known.stages.findLast(({ name }) => name === image.toLowerCase());
   if (stage) return { kind: 'stage', index: stage.index };
   if (isImageName(image)) return { kind: 'image', reference: image };
-  const names = known.stages.map(({ name }) => name).filter((name) => name !== undefined);
-  const why = image === image.toLowerCase() ? '' : ': repository name must be lowercase';
-  throw new Complaint(
-    `failed to parse stage name ${JSON.stringify(image)}: invalid reference format${why}${didYouMean(image, names)}`,
-    { near: image },
-  );
+  const above = known.stages.map(({ name }) => name).filter((name) => name !== undefined);
+  throw wrongBase(from, image, { above, all: known.names });
 }
 
 function contextName(contexts: ReadonlyMap<string, string>, stage: string): string {

@@ -45,7 +45,10 @@ export function splitPairs(text: string, keyword: string, escapeToken: string): 
   if (first === undefined) return { pairs: [], isLegacy: false };
   if (!first.includes('=')) {
     const [name = '', value] = splitBlanks(text, 2);
-    if (value === undefined) throw new Complaint(`${keyword} must have two arguments`, { near: name });
+    if (value === undefined) {
+      const hint = `write ${keyword} ${name}=value`;
+      throw new Complaint(`${keyword} must have two arguments`, { near: name, hint });
+    }
     return { pairs: [{ name, value }], isLegacy: true };
   }
   const pairs = words.map((word) => {
@@ -69,6 +72,9 @@ export function execForm(text: string): string[] | undefined {
   if (!Array.isArray(value)) return undefined;
   return value.map((item: unknown) => {
     if (typeof item === 'string') return item;
-    throw new Complaint('when using JSON array syntax, arrays must be comprised of strings only');
+    throw new Complaint('when using JSON array syntax, arrays must be comprised of strings only', {
+      near: JSON.stringify(item),
+      hint: 'each word stands in double quotes: ["sleep", "10"]',
+    });
   });
 }

@@ -11,6 +11,7 @@ import { layout } from './layout.ts';
 import { checkContainerName, onlyOne, prefixRange } from './names.ts';
 import { makePins } from './pins.ts';
 import { releaseContainer } from './release.ts';
+import { clearOwners, transientKey } from './transient.ts';
 import { removeTree } from './trees.ts';
 import type { ContainerRecord, Containers, LayerStore } from './types.ts';
 import { makeUpper, putUpperBack, takeUpper } from './uppers.ts';
@@ -23,7 +24,7 @@ function nameTaken(name: string, id: string): BldError {
 }
 
 export function makeContainers(context: Context, allLayers: LayerStore): Containers {
-  const { root, runroot, db, staging, durability, presence } = context;
+  const { root, runroot, db, staging, durability, presence, readOnly } = context;
   const pins = makePins(context);
 
   const holderOf = (name: string) =>
@@ -48,7 +49,7 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
   };
 
   return {
-    create(container, { base, unique }) {
+    create(container, { base, unique, transient = false }) {
       checkContainerName(base);
       presence.id();
       const id = randomHex(32);
@@ -59,6 +60,7 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
           makeUpper(root, id);
           writeContainer(db, root, record);
           durability.note(`container:${id}`);
+          if (transient) pins.pin(transientKey(id));
           return record;
         });
       } catch (error) {
@@ -79,7 +81,14 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
       return row ? recordOf(row) : null;
     },
 
-    list: () => db.all<ContainerRow>('SELECT * FROM containers ORDER BY created, name').map(recordOf),
+    keep(id) {
+      db.run('DELETE FROM pins WHERE key = ?', transientKey(id));
+    },
+
+    list() {
+      if (!readOnly) clearOwners(context);
+      return db.all<ContainerRow>('SELECT * FROM containers ORDER BY created, name').map(recordOf);
+    },
 
     update(id, change) {
       if (change.name !== undefined) checkContainerName(change.name);

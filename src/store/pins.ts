@@ -1,8 +1,11 @@
 import type { Context } from './context.ts';
 import type { Key } from './durability.ts';
 
-/** `taken:<id>`: the process has a container's upper directory in hands (see uppers.ts). */
-export type PinKey = Key | `taken:${string}`;
+/**
+ * `taken:<id>`: the process has a container's upper directory in hands (see uppers.ts); `transient:<id>`: the container
+ * is to go with the process (see transient.ts).
+ */
+export type PinKey = Key | `taken:${string}` | `transient:${string}`;
 
 /** What this process relies on until it ends: `collect`, by whatever process, keeps it. */
 export interface Pins {

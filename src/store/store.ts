@@ -18,6 +18,7 @@ import { makePresence } from './presence.ts';
 import { makeRecords } from './records.ts';
 import { makeStaging } from './staging.ts';
 import { makeSteps } from './steps.ts';
+import { dropTransient } from './transient.ts';
 import type { Store, StoreOptions } from './types.ts';
 
 /**
@@ -39,7 +40,8 @@ export function openStore({
     db[Symbol.dispose]();
     throw error;
   }
-  const rescue = (who: string) => rescueUppers(root, db, who);
+  // in this order: a container that goes must have its files back
+  const rescue = (who: string) => rescueUppers(root, db, who) && dropTransient(root, db, who);
   const presence = makePresence({ root, db, readOnly, rescue });
   const staging = makeStaging(root, presence);
   const durability = makeDurability(root, db);

@@ -142,6 +142,7 @@ RUN --mount=type=bind,target=/ctx,rw echo changed > /ctx/file
 RUN --mount=type=bind,from=tools,source=/tool,target=/t cat /t >> /out
 RUN --mount=type=cache,target=/cache echo kept > /cache/x
 RUN --mount=type=cache,target=/cache cat /cache/x >> /out
+RUN --mount=type=cache,target=/own,uid=7,gid=8,mode=0750 stat -c %u:%g:%a /own >> /out
 RUN --mount=type=tmpfs,target=/tmp/t,size=1m touch /tmp/t/gone
 RUN --mount=type=secret,id=token,mode=0440 cat /run/secrets/token | wc -c >> /out
 RUN --mount=type=secret,id=token,env=TOKEN test -n "$TOKEN"
@@ -152,7 +153,7 @@ RUN --mount=type=secret,id=other test ! -e /run/secrets/other
     writeFileSync(join(bench.directory, 'token'), '12345');
     bench.own(join(bench.directory, 'token'));
     bench.run('build', '--secret', 'id=token,src=token', '-t', 'app', context);
-    expect(runIn(bench, 'app', 'cat', '/out')).toBe('bound\ntool\nkept\n5');
+    expect(runIn(bench, 'app', 'cat', '/out')).toBe('bound\ntool\nkept\n7:8:750\n5');
     expect(
       runIn(bench, 'app', 'sh', '-c', 'ls -d /ctx /cache /t /run/secrets 2>/dev/null || echo none'),
     ).toBe('none');

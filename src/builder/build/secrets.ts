@@ -1,4 +1,3 @@
-import { chmodSync, chownSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -7,6 +6,7 @@ import { log } from '../../base/log.ts';
 import type { SecretMount } from '../../dockerfile/mount.ts';
 import type { RunMount } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
+import { giveOwner } from '../ownership.ts';
 import { type Command, scratchDirectory } from './mounts.ts';
 import type { StepPlace } from './stage.ts';
 
@@ -52,8 +52,7 @@ export async function openAgent(
   const server = createServer((client) => void passOn(client, agent));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(source, resolve));
   stack.defer(() => void server.close());
-  chownSync(source, mount.uid, mount.gid);
-  chmodSync(source, mount.mode);
+  giveOwner(place.container.engine.store.kind.owners, source, mount);
   const target = inContainer(mount.target ?? `/run/buildkit/ssh_agent.${count}`, cwd);
   const bind = { kind: 'bind', source, target, readonly: true, recursive: false } as const;
   return { mounts: [bind], env: { SSH_AUTH_SOCK: target } };

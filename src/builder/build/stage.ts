@@ -95,6 +95,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
         : contextImage(job, base.name);
   const container = await from(job.engine, name, {
     suffix: 'build',
+    transient: true,
     pull: job.options.pull,
     platform: job.isForeign(stage) || name === 'scratch' ? stage.platform : undefined,
     format: job.options.commit?.format,

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { posix, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { DockerfileError } from '../../../src/dockerfile/errors.ts';
 import { ignoreMatcher, parseIgnoreFile } from '../../../src/dockerfile/ignore.ts';
+import { mobyExcludes, somePath, somePatterns } from './ignore-reference.ts';
 
 const TABLE = readFileSync(resolve(import.meta.dirname, '../../golden/ignore.txt'), 'utf8');
 
@@ -75,82 +77,10 @@ describe('trees that need not be walked', () => {
   });
 });
 
-/** moby's translation of a pattern, word for word by its rules, on an engine that backtracks. */
-function mobyMatches(pattern: string, path: string): boolean {
-  let form = '^';
-  let type = 'exact';
-  for (let at = 0, round = 0; at < pattern.length; round++) {
-    const character = pattern[at++] ?? '';
-    if (character === '*' && pattern[at] === '*') {
-      at++;
-      if (pattern[at] === '/') at++;
-      if (at === pattern.length) {
-        if (type === 'exact') type = 'prefix';
-        else {
-          form += '.*';
-          type = 'regexp';
-        }
-      } else {
-        form += '(.*/)?';
-        type = 'regexp';
-      }
-      if (round === 0) type = 'suffix';
-    } else if (character === '*') {
-      form += '[^/]*';
-      type = 'regexp';
-    } else if (character === '?') {
-      form += '[^/]';
-      type = 'regexp';
-    } else if ('.+()|{}$'.includes(character)) form += `\\${character}`;
-    else {
-      if ('[]'.includes(character)) type = 'regexp';
-      form += character;
-    }
-  }
-  if (type === 'exact') return path === pattern;
-  if (type === 'prefix') return path.startsWith(pattern.slice(0, -2));
-  if (type !== 'suffix') return new RegExp(`${form}$`, 'su').test(path);
-  const suffix = pattern.slice(2);
-  return path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
-}
-
-function mobyExcludes(patterns: readonly string[], path: string): boolean {
-  const names = path.split('/');
-  const above = names.slice(0, -1).map((_, index) => names.slice(0, index + 1).join('/'));
-  let excluded = false;
-  for (const pattern of patterns) {
-    const isInclusion = pattern.startsWith('!');
-    const plain = posix
-      .normalize(isInclusion ? pattern.slice(1) : pattern)
-      .replace(/(.)\/$/, '$1')
-      .replace(/^\/(.)/, '$1');
-    if (isInclusion !== excluded) continue;
-    if ([path, ...above].some((one) => mobyMatches(plain, one))) excluded = !isInclusion;
-  }
-  return excluded;
-}
-
 describe('properties', () => {
-  const name = fc.string({ unit: fc.constantFrom('a', 'b', '.'), minLength: 1, maxLength: 2 });
-  const path = fc
-    .array(name, { minLength: 1, maxLength: 4 })
-    .map((names) => names.join('/'))
-    .filter((text) => posix.normalize(text) === text && !text.startsWith('.'));
-  const pattern = fc
-    .tuple(
-      fc.constantFrom('', '', '!'),
-      fc.array(fc.constantFrom('a', 'b', '/', '*', '**', '?', '.', '[a]', '[^b]', '[a-b]'), {
-        minLength: 1,
-        maxLength: 5,
-      }),
-    )
-    .map(([mark, parts]) => mark + parts.join(''))
-    .filter((text) => !text.includes('***'));
-  const patterns = fc.array(pattern, { maxLength: 4 });
-
   test('the same as by regular expressions', () => {
     fc.assert(
-      fc.property(patterns, path, (list, one) => {
+      fc.property(somePatterns, somePath, (list, one) => {
         expect(ignoreMatcher(list).excluded(one)).toBe(mobyExcludes(list, one));
       }),
       { numRuns: 2000 },
@@ -159,7 +89,7 @@ describe('properties', () => {
 
   test('no included path hides in a tree that is not walked', () => {
     fc.assert(
-      fc.property(patterns, path, (list, one) => {
+      fc.property(somePatterns, somePath, (list, one) => {
         const matcher = ignoreMatcher(list);
         if (matcher.excluded(one)) return;
         const names = one.split('/');
@@ -173,13 +103,27 @@ describe('properties', () => {
 
   test('a matcher asked in any order answers the same', () => {
     fc.assert(
-      fc.property(patterns, fc.array(path, { maxLength: 6 }), (list, paths) => {
+      fc.property(somePatterns, fc.array(somePath, { maxLength: 6 }), (list, paths) => {
         const matcher = ignoreMatcher(list);
         const together = paths.map((one) => matcher.excluded(one));
         expect(together).toEqual(paths.map((one) => ignoreMatcher(list).excluded(one)));
       }),
     );
   });
+});
+
+test('any file is rules, or an error at its line', () => {
+  const line = fc.string({ unit: fc.constantFrom(...'ab!#*?[]^-\\/. \t\r\n\0é') });
+  fc.assert(
+    fc.property(line, line, (text, path) => {
+      try {
+        parseIgnoreFile(text, 'x').excluded(path);
+      } catch (error) {
+        expect(error).toBeInstanceOf(DockerfileError);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 describe('hostile patterns', () => {

@@ -200,3 +200,38 @@ describe('takeUpper', () => {
     expect((store.containers.find(id) as ContainerRecord).layers).toEqual([]);
   });
 });
+
+describe('transient containers', () => {
+  const build = { base: 'build', unique: true, transient: true };
+
+  test('go with their process; others and kept ones stay', () => {
+    const temp = tempStore();
+    const [store, other] = [temp.open(), temp.open()];
+    const gone = store.containers.create(blank, build);
+    const kept = store.containers.create(blank, build);
+    const plain = store.containers.create(blank, { base: 'plain', unique: false });
+    store.containers.keep(kept.id);
+    expect(other.containers.list().map(({ id }) => id)).toEqual([gone.id, kept.id, plain.id]);
+    store[Symbol.dispose]();
+    expect(other.containers.list().map(({ id }) => id)).toEqual([kept.id, plain.id]);
+    expect(existsSync(other.containers.directories(gone.id).directory)).toBe(false);
+    expect(existsSync(other.containers.directories(kept.id).upper)).toBe(true);
+  });
+
+  test('one that somebody else works on is left to him', () => {
+    const temp = tempStore();
+    const [store, other] = [temp.open(), temp.open()];
+    const { id } = store.containers.create(blank, build);
+    const lease = other.leases.tryHold(`container:${id}`, 'exclusive');
+    store[Symbol.dispose]();
+    expect(other.containers.find(id)).not.toBeNull();
+    lease?.[Symbol.dispose]();
+  });
+
+  test('a removed one leaves nothing to do', () => {
+    const store = tempStore().open();
+    const { id } = store.containers.create(blank, build);
+    store.containers.remove(id);
+    store[Symbol.dispose]();
+  });
+});

@@ -1,0 +1,3 @@
+const { test } = require('node:test');
+
+test('the packages are there', () => void require('left-pad'));
