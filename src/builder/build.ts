@@ -6,7 +6,8 @@ import { hostPlatform } from '../images/platform.ts';
 import type { BuildSource } from './build/context.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job } from './build/job.ts';
-import { readContext } from './build/sources.ts';
+import { accessOf, fetchOptions } from './build/secrets.ts';
+import { type NamedContext, readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
 import type { BuildOptions } from './build/types.ts';
 import type { Committed } from './commit.ts';
@@ -76,6 +77,7 @@ interface Given {
 
 function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
   const built = new Map<number, Promise<BuiltStage>>();
+  const contexts = new Map<string, Promise<NamedContext>>();
   const containers: Container[] = [];
   const stageAt = (index: number): Stage => {
     const stage = plan.stages[index];
@@ -96,8 +98,11 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
     named(name) {
       const value = options.contexts?.get(name);
       if (value === undefined) throw new Error(`internal: no context ${name}`);
-      return readContext(value);
+      const known = contexts.get(name) ?? readContext(engine, value, fetchOptions(options));
+      contexts.set(name, known);
+      return known;
     },
+    access: accessOf(options, false),
     label: (stage) => ({
       position: plan.order.indexOf(stage) + 1 || plan.order.length,
       count: plan.order.length,

@@ -135,15 +135,15 @@ export class Pass {
     const { destination, request } = this.#parts.job;
     const stat = sys().stat(item.fd, Buffer.alloc(0));
     if (!stat) throw new Error('internal: a download has no file');
-    const text = item.name.toString();
-    const source = { fd: item.fd, stat, name: item.name, path: text, text };
+    const source = { fd: item.fd, stat, name: Buffer.alloc(0), path: '', text: 'the download' };
     if (request.unpack === 'all' && (await isArchive(source))) await this.#archive(source, destination);
     else await this.#whole(item, into);
   }
 
   async #whole(item: Download, into: boolean): Promise<void> {
     const { destination } = this.#parts.job;
-    await this.#object(item.fd, into ? posix.join(destination, '/') : destination, item.name);
+    const path = into ? posix.join(destination, '/') : destination;
+    await this.#object(item.fd, path, into ? item.name() : Buffer.alloc(0));
   }
 
   /** One object at `path`, or in it under its own name when it ends with a slash. */

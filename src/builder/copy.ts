@@ -57,6 +57,8 @@ export interface CopyOptions {
   readonly files?: readonly NewFile[] | undefined;
   /** For `add`: unpack archives, downloaded ones too, or none; local ones alone when absent. */
   readonly unpack?: boolean | undefined;
+  /** The value of a secret that logs in where files come from. */
+  readonly secret?: ((id: string) => string | undefined) | undefined;
   readonly as?: StepWords | undefined;
 }
 
@@ -142,7 +144,7 @@ function inputsOf({ request, destination }: Job, content: Digest): Inputs {
 
 async function fetchAll(
   engine: Engine,
-  { sources, options: { checksum } }: Request,
+  { sources, options: { checksum, secret } }: Request,
   stack: DisposableStack,
 ): Promise<ReadonlyMap<string, Download>> {
   const urls = sources.filter(isUrl);
@@ -150,7 +152,7 @@ async function fetchAll(
     throw new BldError('E_USAGE', '--checksum needs exactly one source, and that a URL');
   }
   const found = new Map<string, Download>();
-  for (const url of urls) found.set(url, stack.use(await download(engine, url, checksum)));
+  for (const url of urls) found.set(url, stack.use(await download(engine, url, { checksum, secret })));
   return found;
 }
 

@@ -29,6 +29,12 @@ export function argumentLines(path: string): string[] {
   }
 }
 
+/** Flags of cpp: those of the variable that Buildah has for them come first. */
+export function cppFlags(items: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  const own = env['BLD_CPPFLAGS'] ?? env['BUILDAH_CPPFLAGS'] ?? '';
+  return [...own.split(/\s+/).filter((word) => word !== ''), ...items];
+}
+
 /** `NAME=VALUE` items as a map; a bare NAME has an empty value. */
 export function namedValues(items: readonly string[], what: string): Record<string, string> {
   const map: Record<string, string> = Object.create(null);

@@ -7,8 +7,11 @@ import { log } from '../../base/log.ts';
 import type { SecretMount } from '../../dockerfile/mount.ts';
 import type { RunMount } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
+import type { GitAccess } from '../git/access.ts';
+import type { FetchOptions } from './fetched.ts';
 import { type Command, scratchDirectory } from './mounts.ts';
 import type { StepPlace } from './stage.ts';
+import type { BuildOptions } from './types.ts';
 
 /** Where the value of a `--secret` comes from. */
 export type SecretSource =
@@ -34,7 +37,7 @@ export function openSecret(place: StepPlace, mount: SecretMount, { cwd, stack }:
       hint: `give it with --secret id=${mount.id},src=PATH or --secret id=${mount.id},env=NAME`,
     });
   }
-  const value = given.kind === 'file' ? readSecret(mount.id, given.path) : Buffer.from(given.value);
+  const value = secretValue(mount.id, given);
   const env = mount.env === undefined ? {} : { [mount.env]: value.toString() };
   if (mount.target === undefined) return { mounts: [], env };
   const source = join(scratchDirectory(place, stack, 'secret-'), 'secret');
@@ -43,6 +46,31 @@ export function openSecret(place: StepPlace, mount: SecretMount, { cwd, stack }:
   chmodSync(source, mount.mode);
   const target = inContainer(mount.target, cwd);
   return { mounts: [{ kind: 'bind', source, target, readonly: true, recursive: false }], env };
+}
+
+function secretValue(id: string, given: SecretSource): Buffer {
+  return given.kind === 'file' ? readSecret(id, given.path) : Buffer.from(given.value);
+}
+
+type Given = Pick<BuildOptions, 'secrets' | 'ssh' | 'buildArgs'>;
+
+/** By what a build reaches others: `isOwn` for what the person named, and not the Dockerfile. */
+export function accessOf({ secrets, ssh }: Given, isOwn: boolean): GitAccess {
+  return {
+    secret: (id) => {
+      const given = secrets?.get(id);
+      return given && secretValue(id, given).toString();
+    },
+    agent: ssh?.get('default'),
+    isOwn,
+    environment: process.env,
+  };
+}
+
+/** How contexts are fetched. */
+export function fetchOptions(options: Given): FetchOptions {
+  const keepGitDir = /^(?:1|true)$/i.test(options.buildArgs?.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR') ?? '');
+  return { access: accessOf(options, true), keepGitDir };
 }
 
 function readSecret(id: string, path: string): Buffer {

@@ -4,12 +4,13 @@ import type { Platform } from '../../base/descriptor.ts';
 import { BldError } from '../../base/errors.ts';
 import { check } from '../../builder/build/check.ts';
 import { openSource } from '../../builder/build/context.ts';
+import { fetchOptions } from '../../builder/build/secrets.ts';
 import { type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
 import type { Committed } from '../../builder/commit.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
 import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
-import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
+import { argumentLines, buildArgs, cppFlags, namedValues, readAgent, readSecret } from '../build-inputs.ts';
 import { outputsOf } from '../build-outputs.ts';
 import { buildReport } from '../build-report.ts';
 import { compressionOptions } from '../compression-options.ts';
@@ -122,13 +123,15 @@ function speaker(context: Context, { quiet, logfile }: Options, isTaken: boolean
 export const handle: Handler<typeof spec.flags> = async (context, options, [directory = '.']) => {
   const { requireCached, explain } = options;
   const engine = await context.engine({ quiet: options.quiet, registry: options, requireCached, explain });
+  const building = buildOptions(options, context.env);
   const source = await openSource(engine, {
+    ...fetchOptions(building),
     context: directory,
     files: options.file,
     ignoreFile: options.ignorefile,
+    cppFlags: cppFlags(options.cppFlag, context.env),
     input: () => process.stdin,
   });
-  const building = buildOptions(options, context.env);
   const report = check(engine, source, planOptions(building));
   if (options.check) return tellCheck(context, report);
   if (report.isViolation) tellCheck(context, report);

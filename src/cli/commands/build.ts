@@ -23,7 +23,10 @@ const sourceFlags = {
   target: text('stage to build (default the last)', { value: 'STAGE' }),
   'build-arg': list('value of an ARG: NAME=VALUE, or NAME to pass a variable on', { value: 'ARG' }),
   'build-arg-file': list('file of NAME=VALUE lines', { value: 'PATH' }),
-  'build-context': list('directory or image in place of a stage or image: NAME=VALUE', { value: 'CONTEXT' }),
+  'build-context': list(
+    'directory, image, stage, or http or git address in place of a stage or image: NAME=VALUE',
+    { value: 'CONTEXT' },
+  ),
   ignorefile: text('file of patterns to leave out of the context', { value: 'PATH' }),
   from: text('image in place of that of the first FROM', {
     value: 'IMAGE',
@@ -33,9 +36,8 @@ const sourceFlags = {
     fallback: true,
     unsupported: 'only what the target needs is built',
   }),
-  'cpp-flag': list('flag for the C preprocessor', {
+  'cpp-flag': list('flag for the C preprocessor, which Dockerfiles named *.in pass through', {
     value: 'FLAG',
-    unsupported: 'Dockerfiles are not run through cpp',
   }),
   stdin: bool('RUNs read standard input', { unsupported: 'RUNs read nothing' }),
 };
@@ -69,11 +71,12 @@ export const spec = defineCommand({
   group: 'Containers',
   summary: 'Build an image from a Dockerfile',
   description:
-    'Builds an image by the steps of a Dockerfile, with the files of a context directory. Steps that were done before, with the same files and settings, are taken from the store. Prints the steps, what they say, and at the end the id of the image.',
+    'Builds an image by the steps of a Dockerfile, with the files of a context: a directory, an archive, the address of either or of a git repository (URL.git#ref:subdir), or - for standard input. Steps that were done before, with the same files and settings, are taken from the store. Prints the steps, what they say, and at the end the id of the image.',
   usage: '[flags] [CONTEXT]',
   examples: [
     'bld build -t registry.example.com/team/app:1.0 .',
     'bld build -f Dockerfile.test --target test ~/src/app',
+    "bld build 'https://git.example.com/team/app.git?branch=main&subdir=server'",
   ],
   flags: {
     ...registryFlags,
