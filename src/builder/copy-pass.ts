@@ -2,7 +2,6 @@ import { posix } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { FileQueue } from '../layers/file-queue.ts';
-import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { isArchive, unpackSource } from './archive.ts';
 import type { Container } from './container.ts';
@@ -12,10 +11,10 @@ import { type Rules, TreeCopy } from './copy-tree.ts';
 import { ensureDirectory, kindAt } from './destination.ts';
 import type { Download } from './download.ts';
 import type { Filter } from './ignore.ts';
+import type { CopyPlace } from './link-layer.ts';
 import type { Origin } from './origin.ts';
 import { modeRule, type Ownership } from './ownership.ts';
 import { paced, type Step } from './pace.ts';
-import type { Rootfs } from './rootfs.ts';
 import type { Source } from './sources.ts';
 
 /** What was asked for. */
@@ -40,7 +39,8 @@ export interface Job {
 
 export interface PassParts {
   readonly job: Job;
-  readonly rootfs: Rootfs;
+  /** Where it goes. */
+  readonly tree: CopyPlace;
   readonly owner: Ownership | null;
   readonly owners: Target['owners'];
   readonly write: boolean;
@@ -72,14 +72,11 @@ export class Pass {
   }
 
   async all(sources: readonly Source[]): Promise<void> {
-    const { job, rootfs } = this.#parts;
+    const { job, tree } = this.#parts;
     const { destination, downloads, request, written } = job;
     const many = sources.length + downloads.size + written.length > 1;
     const into =
-      many ||
-      destination.endsWith('/') ||
-      kindAt(rootfs.fd, destination) === 'dir' ||
-      request.options.parents;
+      many || destination.endsWith('/') || kindAt(tree.fd, destination) === 'dir' || request.options.parents;
     for (const source of sources) await this.#source(source, into === true);
     for (const item of downloads.values()) await this.#download(item, into === true);
     for (const item of written) await this.#whole(item, into === true);
@@ -123,11 +120,17 @@ export class Pass {
   }
 
   async #archive(source: Source, destination: string): Promise<void> {
-    const { job, rootfs, owner, write } = this.#parts;
+    const { job, tree, owner, write } = this.#parts;
     const { store, signal } = job.container.engine;
     await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(destination)));
-    const ownerFile = ownerFileOf(store.containers.directories(job.container.id).upper);
-    const target = { rootfs: rootfs.fd, destination, owner, kind: store.kind, ownerFile, signal };
+    const target = {
+      rootfs: tree.fd,
+      ownerFile: tree.ownerFile,
+      destination,
+      owner,
+      kind: store.kind,
+      signal,
+    };
     if (write) await unpackSource(source, target);
   }
 
@@ -160,10 +163,10 @@ export class Pass {
   }
 
   async #inDirectory(path: string, work: (target: Target | null) => Iterable<Step>): Promise<void> {
-    const { rootfs, owner, owners, write } = this.#parts;
+    const { tree, owner, owners, write } = this.#parts;
     if (!write) return this.#paced(work(null));
     const mtime = this.#rules.mtime;
-    const dir = ensureDirectory(rootfs.fd, path, {
+    const dir = ensureDirectory(tree.fd, path, {
       owner: owner ?? { uid: 0, gid: 0 },
       owners,
       mtime,
@@ -172,7 +175,7 @@ export class Pass {
     try {
       const at = Buffer.from(path.replace(/^\/+|\/+$/g, ''));
       await using queue = new FileQueue();
-      await this.#paced(work({ root: rootfs.fd, dir, path: at, owners, queue, made: this.made }));
+      await this.#paced(work({ root: tree.fd, dir, path: at, owners, queue, made: this.made }));
       await queue.settle();
     } finally {
       sys().close(dir);

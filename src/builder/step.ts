@@ -7,7 +7,6 @@ import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
 import { freeze } from './freeze.ts';
-import type { ContainerState } from './state.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
 const CACHE_FORMAT = 'bld step 2';
@@ -35,6 +34,8 @@ export interface Step<Result> {
   readonly as?: StepWords | undefined;
   /** Does the work in the container's files; the result must survive JSON. */
   readonly work: () => Promise<Result>;
+  /** In place of `work`: makes a layer that depends on no other one, and so does the step's key. */
+  readonly apart?: (() => Promise<{ readonly value: Result; readonly diffId: Digest | null }>) | undefined;
 }
 
 /**
@@ -45,8 +46,10 @@ export async function step<Result>(container: Container, details: Step<Result>):
   return exclusively(container, async () => {
     const { cache, onStep } = container.engine;
     if (cache) return cachedStep(container, details);
-    const result = await details.work();
-    if (details.addHistory || details.as) await addEntry(container, entryOf(details, result));
+    if (details.apart) await freeze(container, outside());
+    const result = details.apart ? (await perform(container, details)).value : await details.work();
+    const isTold = details.apart === undefined && (details.addHistory || details.as !== undefined);
+    if (isTold) await addEntry(container, entryOf(details, result));
     onStep?.({ site: siteOf(details), replayed: false });
     return result;
   });
@@ -73,10 +76,10 @@ async function addEntry(container: Container, entry: History): Promise<void> {
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
   const { store, requireCached, refresh, onStep } = container.engine;
   const site = siteOf(details);
-  await freeze(container, { created: now(), created_by: 'files changed outside of steps' });
+  await freeze(container, outside());
   const inputs = await details.inputs();
   const { record } = read(container);
-  const key = digestOf(JSON.stringify([CACHE_FORMAT, record.layers, inputs]));
+  const key = digestOf(JSON.stringify([CACHE_FORMAT, details.apart ? 'any' : record.layers, inputs]));
   const known = refresh ? null : store.steps.get(key);
   if (known && replay(container, known, details)) {
     log.info(`cached: ${site}`);
@@ -90,14 +93,40 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
     });
   }
   if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
-  const result = await details.work();
-  const entry = entryOf(details, result);
-  const diffId = await freeze(container, entry);
-  if (diffId === null && details.as) await addEntry(container, entry);
-  const recorded: Recorded<Result> = { value: result, entry };
+  const { diffId, ...recorded } = await perform(container, details);
   store.steps.put({ key, diffId, result: recorded, inputs, site });
   onStep?.({ site, replayed: false });
-  return result;
+  return recorded.value;
+}
+
+/** The history of what a container's files were changed by besides its steps. */
+function outside(): History {
+  return { created: now(), created_by: 'files changed outside of steps' };
+}
+
+/** Does the step, and makes a layer of what it did on top of the container's. */
+async function perform<Result>(
+  container: Container,
+  details: Step<Result>,
+): Promise<Recorded<Result> & { readonly diffId: Digest | null }> {
+  const made = await details.apart?.();
+  const value = made ? made.value : await details.work();
+  const entry = entryOf(details, value);
+  const diffId = made ? made.diffId : await freeze(container, entry);
+  if (made && made.diffId !== null) putOnTop(container, made.diffId, entry);
+  if (diffId === null && details.as) await addEntry(container, entry);
+  return { value, entry, diffId };
+}
+
+function putOnTop(container: Container, diffId: Digest, entry: History): void {
+  const { store } = container.engine;
+  store.transaction(() => {
+    const { record, state } = read(container);
+    store.containers.update(container.id, {
+      layers: [...record.layers, diffId],
+      state: { ...state, image: appendLayer(state.image, diffId, entry) },
+    });
+  });
 }
 
 /** Puts the recorded step on top of the container; false when its layer is gone. The entry keeps its date. */
@@ -107,23 +136,16 @@ function replay<Result>(container: Container, known: StepRecord, details: Step<R
     const { diffId } = known;
     const { value, entry: recorded } = known.result as Recorded<Result>;
     const entry = entryOf(details, value, recorded.created);
-    const { record, state } = read(container);
     if (diffId === null) {
+      const { state } = read(container);
       const image = appendHistory(state.image, entry);
       if (details.as) store.containers.update(container.id, { state: { ...state, image } });
       return true;
     }
     if (!store.layers.path(diffId) && store.layers.blobs(diffId).length === 0) return false;
-    store.containers.update(container.id, {
-      layers: [...record.layers, diffId],
-      state: withLayer(state, diffId, entry),
-    });
+    putOnTop(container, diffId, entry);
     return true;
   });
-}
-
-function withLayer(state: ContainerState, diffId: Digest, entry: History): ContainerState {
-  return { ...state, image: appendLayer(state.image, diffId, entry) };
 }
 
 /** The first input that differs from the last time this step was done. */

@@ -22,6 +22,8 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
     chown: step.chown,
     chmod: step.chmod,
     parents: step.parents,
+    // with one layer for all steps there is none to stand apart
+    link: step.link && job.engine.cache,
     shallow: !step.parents,
     // `lock[.]json` is the way to name a file that may be missing
     allowEmptyWildcard: sources.every((text) => !/[*?]/.test(text)),
