@@ -67,7 +67,16 @@ export function planOptions(options: BuildOptions): PlanOptions {
     buildPlatform: host,
     targetPlatform: options.platform ?? host,
     contexts: options.contexts?.keys() ?? [],
+    stageContexts: stagesOf(options.contexts),
+    from: options.from,
+    mounts: options.mounts,
   };
+}
+
+/** `target:STAGE` among the named contexts. */
+function stagesOf(contexts: BuildOptions['contexts'] = new Map()): Map<string, string> {
+  const stages = [...contexts].filter(([, value]) => value.startsWith('target:'));
+  return new Map(stages.map(([name, value]) => [name, value.slice('target:'.length)]));
 }
 
 interface Given {

@@ -85,7 +85,8 @@ function volumeMount({ engine }: Container, volume: Volume, user: Ownership): Ru
   };
 }
 
-function chownTree(path: string, owner: Ownership): void {
+/** Gives a tree of the host to the command's user. */
+export function chownTree(path: string, owner: Ownership): void {
   lchownSync(path, owner.uid, owner.gid);
   if (!lstatSync(path).isDirectory()) return;
   for (const name of readdirSync(path)) chownTree(join(path, name), owner);
@@ -151,7 +152,7 @@ function discarding(
   return fd;
 }
 
-function mountPropagation({ 'bind-propagation': word }: Mount['options']): Propagation | undefined {
+export function mountPropagation({ 'bind-propagation': word }: Mount['options']): Propagation | undefined {
   const propagation = word === undefined ? undefined : propagationOf(word);
   if (word === undefined || propagation) return propagation;
   throw new BldError('E_USAGE', `invalid mount: unknown bind-propagation ${JSON.stringify(word)}`);

@@ -8,6 +8,7 @@ import type { SecretMount } from '../../dockerfile/mount.ts';
 import type { RunMount } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
 import type { GitAccess } from '../git/access.ts';
+import type { Ownership } from '../ownership.ts';
 import type { FetchOptions } from './fetched.ts';
 import { type Command, scratchDirectory } from './mounts.ts';
 import type { StepPlace } from './stage.ts';
@@ -29,7 +30,11 @@ export interface OpenedSecret {
 const NOTHING: OpenedSecret = { mounts: [], env: {} };
 
 /** A secret as a file, as a variable, or as both. E_NOT_FOUND when it is required and was not given. */
-export function openSecret(place: StepPlace, mount: SecretMount, { cwd, stack }: Command): OpenedSecret {
+export function openSecret(
+  place: StepPlace,
+  mount: SecretMount,
+  { cwd, stack, user }: Command,
+): OpenedSecret {
   const given = place.job.options.secrets?.get(mount.id);
   if (!given) {
     if (!mount.required) return NOTHING;
@@ -42,7 +47,7 @@ export function openSecret(place: StepPlace, mount: SecretMount, { cwd, stack }:
   if (mount.target === undefined) return { mounts: [], env };
   const source = join(scratchDirectory(place, stack, 'secret-'), 'secret');
   writeFileSync(source, value, { mode: 0o600 });
-  chownSync(source, mount.uid, mount.gid);
+  chownSync(source, ...ownerOf(mount, user));
   chmodSync(source, mount.mode);
   const target = inContainer(mount.target, cwd);
   return { mounts: [{ kind: 'bind', source, target, readonly: true, recursive: false }], env };
@@ -89,7 +94,7 @@ function readSecret(id: string, path: string): Buffer {
 export async function openAgent(
   place: StepPlace,
   mount: SecretMount,
-  { cwd, stack }: Command,
+  { cwd, stack, user }: Command,
   count: number,
 ): Promise<OpenedSecret> {
   const agent = place.job.options.ssh?.get(mount.id);
@@ -103,11 +108,15 @@ export async function openAgent(
   const server = createServer((client) => void passOn(client, agent));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(source, resolve));
   stack.defer(() => void server.close());
-  chownSync(source, mount.uid, mount.gid);
+  chownSync(source, ...ownerOf(mount, user));
   chmodSync(source, mount.mode);
   const target = inContainer(mount.target ?? `/run/buildkit/ssh_agent.${count}`, cwd);
   const bind = { kind: 'bind', source, target, readonly: true, recursive: false } as const;
   return { mounts: [bind], env: { SSH_AUTH_SOCK: target } };
+}
+
+function ownerOf({ options, uid, gid }: SecretMount, user: Ownership): [uid: number, gid: number] {
+  return 'U' in options ? [user.uid, user.gid] : [uid, gid];
 }
 
 async function passOn(client: Socket, agent: string): Promise<void> {

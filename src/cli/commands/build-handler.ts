@@ -7,10 +7,19 @@ import { openSource } from '../../builder/build/context.ts';
 import { fetchOptions } from '../../builder/build/secrets.ts';
 import { type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
 import type { Committed } from '../../builder/commit.ts';
+import type { Engine } from '../../builder/engine.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
 import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
-import { argumentLines, buildArgs, cppFlags, namedValues, readAgent, readSecret } from '../build-inputs.ts';
+import {
+  argumentLines,
+  buildArgs,
+  cppFlags,
+  namedValues,
+  readSecret,
+  readSsh,
+  type SshSource,
+} from '../build-inputs.ts';
 import { outputsOf } from '../build-outputs.ts';
 import { buildReport } from '../build-report.ts';
 import { compressionOptions } from '../compression-options.ts';
@@ -52,7 +61,10 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
     pull: options.pullAlways ? 'always' : options.pullNever ? 'never' : options.pull,
     contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
     secrets: new Map(options.secret.map((text) => readSecret(text, env))),
-    ssh: new Map(options.ssh.map((text) => readAgent(text, env))),
+    from: options.from,
+    mounts: options.mount,
+    noHosts: options.noHosts,
+    noHostname: options.noHostname,
     labels: namedValues(options.label, 'label'),
     run: runDefaults(options),
     allow: options.allow as readonly string[],
@@ -78,6 +90,23 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
       ...compressionOf(options),
     },
   };
+}
+
+/** Id → socket; keys get an agent of their own, which ends with the stack. */
+async function openAgents(
+  engine: Engine,
+  sources: readonly (readonly [id: string, source: SshSource])[],
+  stack: DisposableStack,
+): Promise<ReadonlyMap<string, string>> {
+  const sockets = new Map<string, string>();
+  for (const [id, source] of sources) {
+    if (source.kind === 'socket') sockets.set(id, source.path);
+    else {
+      const { startKeyAgent } = await import('../../builder/build/key-agent.ts');
+      sockets.set(id, stack.use(await startKeyAgent(engine, source.paths)).socket);
+    }
+  }
+  return sockets;
 }
 
 /** Warnings go to standard output; E_DOCKERFILE for what would fail the build, or where `check=error=true`. */
@@ -123,7 +152,13 @@ function speaker(context: Context, { quiet, logfile }: Options, isTaken: boolean
 export const handle: Handler<typeof spec.flags> = async (context, options, [directory = '.']) => {
   const { requireCached, explain } = options;
   const engine = await context.engine({ quiet: options.quiet, registry: options, requireCached, explain });
-  const building = buildOptions(options, context.env);
+  using agents = new DisposableStack();
+  const ssh = await openAgents(
+    engine,
+    options.ssh.map((text) => readSsh(text, context.env)),
+    agents,
+  );
+  const building = { ...buildOptions(options, context.env), ssh };
   const source = await openSource(engine, {
     ...fetchOptions(building),
     context: directory,

@@ -13,7 +13,7 @@ import {
   timeFlags,
 } from '../flags.ts';
 import { defineCommand } from '../spec.ts';
-import { readAtLeast, readChoice } from '../values.ts';
+import { readAtLeast, readEntitlement } from '../values.ts';
 
 const NO_REMOTE_CACHE = 'steps are kept in the store alone';
 const NO_TTL = 'a step is the same or it is not, however old it is';
@@ -28,10 +28,7 @@ const sourceFlags = {
     { value: 'CONTEXT' },
   ),
   ignorefile: text('file of patterns to leave out of the context', { value: 'PATH' }),
-  from: text('image in place of that of the first FROM', {
-    value: 'IMAGE',
-    unsupported: 'name it in the Dockerfile by an ARG',
-  }),
+  from: text('image in place of that of the first FROM', { value: 'IMAGE' }),
   'skip-unused-stages': bool('leave out stages that the target does not need', {
     fallback: true,
     unsupported: 'only what the target needs is built',
@@ -91,9 +88,9 @@ export const spec = defineCommand({
     ...sourceFlags,
     ...outputFlags,
     allow: csv(
-      'what RUNs may ask for: security.insecure',
+      'what RUNs may ask for: security.insecure, network.host, device or device=PATH',
       { value: 'ENTITLEMENT' },
-      readChoice('security.insecure', 'network.host'),
+      readEntitlement,
     ),
     layers: bool('one layer a step', { fallback: true, env: ['BLD_LAYERS', 'BUILDAH_LAYERS'] }),
     check: bool('check the Dockerfile, and build nothing'),
@@ -111,7 +108,9 @@ export const spec = defineCommand({
     'cache-ttl': text('how old a step may be', { value: 'DURATION', unsupported: NO_TTL }),
     jobs: value('stages that are built at once', readAtLeast(0), { value: 'N', fallback: 1 }),
     secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
-    ssh: list('agent for RUN --mount=type=ssh: default, or ID=SOCKET', { value: 'AGENT' }),
+    ssh: list('agent for RUN --mount=type=ssh and for git: default, ID=SOCKET or ID=KEY[,KEY]', {
+      value: 'AGENT',
+    }),
     'keep-failed': bool('leave the working containers of a build that failed'),
     rm: bool('working containers go after the build', { fallback: true, hidden: true, ignored: true }),
     'force-rm': bool('working containers go after a failed build too', { hidden: true, ignored: true }),
@@ -136,19 +135,15 @@ export const spec = defineCommand({
     'all-platforms': bool('build for all platforms of the base images', {
       unsupported: 'name one with --platform',
     }),
-    mount: list('mount for every RUN', { value: 'MOUNT', unsupported: 'use --volume, or RUN --mount' }),
+    mount: list('mount for every RUN, as RUN --mount has it', { value: 'MOUNT' }),
     'hooks-dir': list('directory of OCI hooks', { value: 'PATH', unsupported: 'no hooks are run' }),
     runtime: text('OCI runtime', { value: 'PATH', unsupported: 'RUNs need no other program' }),
     'runtime-flag': csv('flag for the OCI runtime', {
       value: 'FLAG',
       unsupported: 'RUNs need no other program',
     }),
-    'no-hosts': bool('leave /etc/hosts of the image alone', {
-      unsupported: 'RUNs always see an /etc/hosts of their own',
-    }),
-    'no-hostname': bool('leave /etc/hostname of the image alone', {
-      unsupported: 'RUNs always see an /etc/hostname of their own',
-    }),
+    'no-hosts': bool('leave /etc/hosts of the image alone'),
+    'no-hostname': bool('leave /etc/hostname of the image alone'),
     'compat-volumes': bool('throw away what is written to volumes', {
       unsupported: 'what is written to a volume is kept',
     }),
