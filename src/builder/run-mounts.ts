@@ -68,7 +68,7 @@ function volumeMount({ engine }: Container, volume: Volume, user: Ownership): Ru
   const { source, target } = volume;
   if (!existsSync(source))
     throw new BldError('E_NOT_FOUND', `volume source ${source}: no such file or directory`);
-  if (volume.chown) chownTree(source, user);
+  if (volume.chown) chownTree(engine, source, user);
   if (volume.overlay) {
     const scratch = join(engine.store.scratch(), `volume-${hexOf(digestOf(target)).slice(0, 16)}`);
     mkdirSync(scratch, { recursive: true });
@@ -85,11 +85,12 @@ function volumeMount({ engine }: Container, volume: Volume, user: Ownership): Ru
   };
 }
 
-/** Gives a tree of the host to the command's user. */
-export function chownTree(path: string, owner: Ownership): void {
+/** Gives a tree of the host to the command's user; where there is one id, all of it is his already. */
+export function chownTree(engine: Engine, path: string, owner: Ownership): void {
+  if (engine.store.kind.owners !== 'real') return;
   lchownSync(path, owner.uid, owner.gid);
   if (!lstatSync(path).isDirectory()) return;
-  for (const name of readdirSync(path)) chownTree(join(path, name), owner);
+  for (const name of readdirSync(path)) chownTree(engine, join(path, name), owner);
 }
 
 async function dockerfileMount(
@@ -210,7 +211,7 @@ export async function cacheDirectory(
   mkdirSync(fresh);
   await fill(fresh);
   chmodSync(fresh, mount.mode);
-  lchownSync(fresh, mount.uid, mount.gid);
+  if (store.kind.owners === 'real') lchownSync(fresh, mount.uid, mount.gid);
   mkdirSync(join(store.root, 'cache-mounts'), { recursive: true });
   try {
     renameSync(fresh, directory);

@@ -1,7 +1,9 @@
-import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { Bench, type CallOptions, type Output, PEOPLE } from '../helpers/bld.ts';
+import { Bench, type CallOptions, PEOPLE } from '../helpers/bld.ts';
 import { COMMIT_TIME, GitServer } from '../helpers/git.ts';
 
 let server: GitServer;
@@ -12,21 +14,8 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** bld beside the server, which a blocking call would starve. */
-function start(bench: Bench, args: readonly string[], options: CallOptions = {}): Promise<Output> {
-  const child = bench.start(args, options);
-  const said = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    said.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    said.stderr += chunk;
-  });
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...said })));
-}
-
 async function build(bench: Bench, args: readonly string[], options: CallOptions = {}): Promise<string> {
-  const made = await start(bench, ['build', '-q', ...args], options);
+  const made = await bench.meanwhile(['build', '-q', ...args], options);
   if (made.code !== 0) throw new Error(`bld build ${args.join(' ')}: ${made.stderr}`);
   return made.stdout.trim();
 }
@@ -78,7 +67,7 @@ describe.each(PEOPLE)('as %s', (person) => {
     expect(shown(bench, all, 'stat -c "%n %a %Y %u" /src/file /src/run; ls -a /src')).toBe(
       `/src/file 644 ${COMMIT_TIME} 0\n/src/run 755 ${COMMIT_TIME} 0\n.\n..\nDockerfile\nfile\nrun\nsub`,
     );
-    expect((await start(bench, ['build', `${url}?commit=${first}`])).stdout).toContain('Using cache');
+    expect((await bench.meanwhile(['build', `${url}?commit=${first}`])).stdout).toContain('Using cache');
   });
 
   test('ADD takes a repository: into the root of its destination, checked, with .git when asked', async () => {
@@ -100,10 +89,10 @@ ADD --keep-git-dir ${url} /kept
       './dir/inner\n./file\n3:4',
     );
     expect(shown(bench, image, 'cat /kept/.git/HEAD')).toBe(commit);
-    const again = await start(bench, ['build', '--timestamp', '1', context]);
+    const again = await bench.meanwhile(['build', '--timestamp', '1', context]);
     expect(again.stdout.match(/Using cache/g)).toHaveLength(3);
     const wrong = dockerfile(bench, `FROM scratch\nADD --checksum=0123456 ${url}#main /x\n`);
-    const failed = await start(bench, ['build', wrong]);
+    const failed = await bench.meanwhile(['build', wrong]);
     expect(failed.stderr).toContain(`the commit is ${commit}, not the expected 0123456`);
     expect(failed.stderr).toContain('Dockerfile:2');
   });
@@ -147,7 +136,7 @@ test('secrets log in, and are in no message', async () => {
   const url = `${own.url}/private.git`;
   const host = new URL(own.url).host;
   const env = { TOKEN: 's3cret', HEADER: basic };
-  const refused = await start(bench, ['build', url], { env });
+  const refused = await bench.meanwhile(['build', url], { env });
   expect(refused.code).toBe(125);
   expect(refused.stderr).toContain('GIT_AUTH_TOKEN');
   for (const secret of [
@@ -163,7 +152,7 @@ test('secrets log in, and are in no message', async () => {
   const withLogin = url.replace('//', '//x-access-token:s3cret@');
   await build(bench, [withLogin]);
   own.password = 'another';
-  const said = await start(bench, ['--log-level', 'debug', 'build', withLogin]);
+  const said = await bench.meanwhile(['--log-level', 'debug', 'build', withLogin]);
   expect(said.code).toBe(125);
   expect(said.stderr + said.stdout).not.toContain('s3cret');
   expect(said.stderr).toContain(`git repository ${url}`);
@@ -210,11 +199,11 @@ test('what a repository holds runs nothing and leads nowhere', async () => {
     [`${server.url}/none.git`, 'not found'],
   ];
   for (const [address, reason] of reasons) {
-    const { code, stderr } = await start(bench, ['build', address]);
+    const { code, stderr } = await bench.meanwhile(['build', address]);
     expect(stderr).toContain(reason);
     expect(code).toBe(125);
   }
-  const outside = await start(bench, ['build', '-f', 'Outside', url]);
+  const outside = await bench.meanwhile(['build', '-f', 'Outside', url]);
   expect(outside.stderr).toContain('no such Dockerfile');
 
   const local = server.repository('local.git').write({ Dockerfile: 'FROM scratch\nCOPY . /\n' });
@@ -224,14 +213,77 @@ test('what a repository holds runs nothing and leads nowhere', async () => {
     const holder = server.repository(`${name}.git`).write({ Dockerfile: 'FROM scratch\nCOPY . /\n' });
     holder.commit();
     holder.submodule('sub', place, commit);
-    const { code, stderr } = await start(bench, ['build', `${server.url}/${name}.git`]);
+    const { code, stderr } = await bench.meanwhile(['build', `${server.url}/${name}.git`]);
     expect(stderr).toContain('where bld does not look');
     expect(code).toBe(125);
   }
   const agentless = dockerfile(bench, 'FROM scratch\nADD git@127.0.0.1:x.git /\n');
-  const refused = await start(bench, ['build', agentless], { env: { SSH_AUTH_SOCK: '/nowhere' } });
+  const refused = await bench.meanwhile(['build', agentless], { env: { SSH_AUTH_SOCK: '/nowhere' } });
   expect(refused.stderr).toContain('--ssh default');
 });
+
+test('ssh forms are reached by the command that git is told to use', async () => {
+  using bench = new Bench('root');
+  server.repository('over-ssh.git').write({ Dockerfile: 'FROM scratch\nCOPY . /\n' }).commit();
+  const program = join(bench.directory, 'ssh');
+  // ssh OPTIONS… HOST COMMAND: the command is the last word
+  writeFileSync(
+    program,
+    `#!/bin/sh\necho "$@" >> ${bench.directory}/calls\nfor last; do :; done\nexec sh -c "$last"\n`,
+  );
+  chmodSync(program, 0o755);
+  const path = `${server.directory}/over-ssh.git`;
+  const env = {
+    GIT_SSH_COMMAND: program,
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: 'safe.directory',
+    GIT_CONFIG_VALUE_0: '*',
+  };
+  for (const address of [`git@example.com:${path}#main`, `ssh://git@example.com:2222${path}`]) {
+    await build(bench, [address], { env });
+  }
+  const calls = readFileSync(join(bench.directory, 'calls'), 'utf8');
+  expect(calls).toContain(`git@example.com git-upload-pack '${path}'`);
+  expect(calls).toContain('-p 2222 git@example.com');
+});
+
+test('git:// is spoken', async () => {
+  using bench = new Bench('root');
+  server.repository('daemon.git').write({ Dockerfile: 'FROM scratch\nCOPY . /\n' }).commit();
+  const port = await freePort();
+  const args = ['daemon', '--reuseaddr', '--export-all', '--listen=127.0.0.1', `--port=${port}`];
+  const daemon = spawn('git', [...args, `--base-path=${server.directory}`], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  try {
+    await reachable(port);
+    await build(bench, [`git://127.0.0.1:${port}/daemon.git#main`]);
+  } finally {
+    if (daemon.pid !== undefined) process.kill(-daemon.pid);
+  }
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function reachable(port: number): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+      socket.unref();
+    });
+    if (open) return;
+    if (tries > 300) throw new Error('git daemon does not listen');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
 
 test('the same commit gives the same layer, .git included', async () => {
   const ids: string[] = [];
@@ -242,8 +294,7 @@ test('the same commit gives the same layer, .git included', async () => {
   const url = `${server.url}/same.git`;
   for (const umask of ['022', '077']) {
     using bench = new Bench('root');
-    const child = await start(
-      bench,
+    const child = await bench.meanwhile(
       [
         'unshare',
         'sh',
@@ -263,6 +314,6 @@ test('the same commit gives the same layer, .git included', async () => {
 test('without git the error says so', async () => {
   using bench = new Bench('root');
   const empty = bench.mkdir('empty');
-  const { stderr } = await start(bench, ['build', `${server.url}/x.git`], { env: { PATH: empty } });
+  const { stderr } = await bench.meanwhile(['build', `${server.url}/x.git`], { env: { PATH: empty } });
   expect(stderr).toContain('git is not installed');
 });

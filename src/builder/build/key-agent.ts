@@ -11,21 +11,26 @@ export interface KeyAgent extends Disposable {
 
 /**
  * Starts the machine's ssh-agent with these private keys. It lives as long as the command that it was started for, which
- * ends with bld by any means. E_AUTH for a key that cannot be taken, E_ENVIRONMENT without OpenSSH.
+ * ends with bld by any means (it looks for that every ten seconds). E_AUTH for a key that cannot be taken, E_ENVIRONMENT without OpenSSH.
  */
 export async function startKeyAgent({ store, signal }: Engine, keys: readonly string[]): Promise<KeyAgent> {
   const socket = join(mkdtempSync(join(store.scratch(), 'keys-')), 'agent');
-  const args = ['-a', socket, 'sh', '-c', 'echo; exec cat >/dev/null'];
+  const args = ['-a', socket, 'sh', '-c', 'echo $SSH_AGENT_PID; exec cat >/dev/null'];
   const child = spawn('ssh-agent', args, { stdio: ['pipe', 'pipe', 'ignore'] });
-  const stop = () => child.stdin.destroy();
+  let agent = 0;
+  const stop = () => {
+    if (agent > 0) process.kill(agent);
+    agent = 0;
+    child.stdin.destroy();
+  };
   child.stdin.on('error', () => {
     // the agent ended first
   });
   try {
-    await new Promise<void>((resolve, reject) => {
+    agent = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', () => reject(new BldError('E_ENVIRONMENT', 'ssh-agent ended at once')));
-      child.stdout.once('data', () => resolve());
+      child.stdout.once('data', (line: Buffer) => resolve(Number(line)));
     });
     for (const key of keys) await addKey(key, socket, signal);
     return { socket, [Symbol.dispose]: stop };

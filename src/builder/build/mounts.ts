@@ -65,6 +65,9 @@ async function copyFiles(
     const steps = isDirectory ? copy.contents(fd, at) : copy.object(fd, SELF, at, Buffer.from('file'));
     await paced(steps, engine.signal);
     await queue.settle();
+    if (target !== null && owner && isDirectory) {
+      owners.set({ dir: target, name: SELF }, { type: 'dir', mode: 0o755, ...owner, xattrs: null }, SELF);
+    }
     owners.flush();
     return copy.end();
   } finally {
@@ -167,7 +170,7 @@ export async function openCache(
   const namespace = place.scope.inputs.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS');
   const id = namespace ? `${namespace}/${mount.id}` : mount.id;
   const directory = await cacheDirectory(place.container.engine, { ...mount, id }, { stack, fill });
-  if ('U' in mount.options) chownTree(directory, user);
+  if ('U' in mount.options) chownTree(place.container.engine, directory, user);
   return {
     kind: 'bind',
     source: directory,

@@ -47,7 +47,7 @@ export function openSecret(
   if (mount.target === undefined) return { mounts: [], env };
   const source = join(scratchDirectory(place, stack, 'secret-'), 'secret');
   writeFileSync(source, value, { mode: 0o600 });
-  chownSync(source, ...ownerOf(mount, user));
+  giveTo(place, source, ownerOf(mount, user));
   chmodSync(source, mount.mode);
   const target = inContainer(mount.target, cwd);
   return { mounts: [{ kind: 'bind', source, target, readonly: true, recursive: false }], env };
@@ -108,15 +108,20 @@ export async function openAgent(
   const server = createServer((client) => void passOn(client, agent));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(source, resolve));
   stack.defer(() => void server.close());
-  chownSync(source, ...ownerOf(mount, user));
+  giveTo(place, source, ownerOf(mount, user));
   chmodSync(source, mount.mode);
   const target = inContainer(mount.target ?? `/run/buildkit/ssh_agent.${count}`, cwd);
   const bind = { kind: 'bind', source, target, readonly: true, recursive: false } as const;
   return { mounts: [bind], env: { SSH_AUTH_SOCK: target } };
 }
 
-function ownerOf({ options, uid, gid }: SecretMount, user: Ownership): [uid: number, gid: number] {
-  return 'U' in options ? [user.uid, user.gid] : [uid, gid];
+function ownerOf({ options, uid, gid }: SecretMount, user: Ownership): Ownership {
+  return 'U' in options ? user : { uid, gid };
+}
+
+/** Where there is one id, every command has it. */
+function giveTo({ container }: StepPlace, path: string, { uid, gid }: Ownership): void {
+  if (container.engine.store.kind.owners === 'real') chownSync(path, uid, gid);
 }
 
 async function passOn(client: Socket, agent: string): Promise<void> {

@@ -26,7 +26,7 @@ export interface GitAddress {
   readonly submodules?: boolean;
 }
 
-const SCP = /^([\w.-]+@)([a-z0-9][a-z0-9.-]*):([^?#]*)((?:\?[^#]*)?)((?:#.*)?)$/is;
+const SCP = /^(\w[\w.-]*@)([a-z0-9][a-z0-9.-]*):([^?#]*)((?:\?[^#]*)?)((?:#.*)?)$/is;
 
 /**
  * Reads `https://host/path.git`, `ssh://`, `git://`, `user@host:path` and `github.com/user/repo`, with `#ref:subdir` or
