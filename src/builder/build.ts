@@ -70,6 +70,7 @@ export function planOptions(options: BuildOptions): PlanOptions {
     stageContexts: stagesOf(options.contexts),
     from: options.from,
     mounts: options.mounts,
+    env: options.env,
   };
 }
 

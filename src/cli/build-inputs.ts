@@ -29,6 +29,15 @@ export function argumentLines(path: string): string[] {
   }
 }
 
+/** `NAME=VALUE`; a bare NAME takes over bld's own variable, and is nothing when there is none. */
+export function variables(items: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
+  const own = items.filter((item) => item.includes('=') || env[item] !== undefined);
+  return namedValues(
+    own.map((item) => (item.includes('=') ? item : `${item}=${env[item]}`)),
+    'variable',
+  );
+}
+
 /** Flags of cpp: those of the variable that Buildah has for them come first. */
 export function cppFlags(items: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const own = env['BLD_CPPFLAGS'] ?? env['BUILDAH_CPPFLAGS'] ?? '';

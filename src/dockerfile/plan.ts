@@ -30,6 +30,8 @@ export interface PlanOptions {
   readonly stageContexts?: ReadonlyMap<string, string>;
   /** In place of the image of the first FROM. */
   readonly from?: string | undefined;
+  /** Variables that each stage sets right after its FROM. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** `--mount`s for every RUN. */
   readonly mounts?: readonly string[] | undefined;
 }
@@ -105,7 +107,7 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
       from,
       base,
       platform: at(from.node, () => platformOf(from, inputs, options)) ?? inherited ?? options.targetPlatform,
-      instructions: replacement ? [] : instructions,
+      instructions: replacement ? [] : [...givenEnv(from, options.env), ...instructions],
       needs: [],
       ...(from.name !== undefined && { name: from.name.toLowerCase() }),
     });
@@ -186,6 +188,17 @@ function baseName(from: FromInstruction, inputs: BuildInputs): string {
 interface Known {
   readonly stages: readonly Stage[];
   readonly contexts: ReadonlyMap<string, Context>;
+}
+
+/** An ENV that is not in the file, and stands where the FROM is; none without variables. */
+function givenEnv({ node }: FromInstruction, env: PlanOptions['env'] = {}): Instruction[] {
+  const quoted = (value: string) =>
+    `"${value.replace(/["$\\`]/g, (c) => (c === '`' && node.escape !== c ? c : `${node.escape}${c}`))}"`;
+  const pairs = Object.entries(env).map(([name, value]) => ({ name, value: quoted(value) }));
+  if (pairs.length === 0) return [];
+  const text = pairs.map(({ name, value }) => `${name}=${value}`).join(' ');
+  const own = { ...node, keyword: 'ENV', text, original: `ENV ${text}`, flags: [], heredocs: [] };
+  return [{ kind: 'env', node: own, pairs, isLegacy: false }];
 }
 
 interface Context {

@@ -245,6 +245,17 @@ test('a download without a date is of 1970', async () => {
   expect(shown(bench, await build(bench, [context]), 'cat /time')).toBe('0\n0');
 });
 
+test('a Dockerfile may be a pipe, or named as the context', () => {
+  using bench = new Bench('root');
+  const context = directoryOf(bench, 'context', { Own: 'FROM scratch\nCOPY Own /\n' });
+  const path = `${join(import.meta.dirname, '../../bin')}:/usr/bin:/bin`;
+  const piped = bench.exec('bash', ['-c', `bld build -q -f <(cat ${context}/Own) ${context}`], {
+    env: { PATH: path },
+  });
+  expect(piped.stderr).toBe('');
+  expect(bench.run('build', '-q', join(context, 'Own'))).toBe(piped.stdout.trim());
+});
+
 test('Dockerfiles that end with .in pass through cpp; several -f are one', () => {
   using bench = new Bench('root');
   const context = directoryOf(bench, 'context', {
@@ -302,7 +313,15 @@ test('entitlements: the network that the person chose, and devices', () => {
 test('arguments of a file, and what --env, --unsetenv, --unsetlabel and --unsetannotation leave', () => {
   using bench = new Bench('root');
   const context = directoryOf(bench, 'context', {
-    Dockerfile: 'FROM BASE\nARG A\nARG B=b\nENV X=1 Y=2\nLABEL l=$A$B gone=1\n',
+    Dockerfile: [
+      'FROM BASE AS one',
+      'RUN test "$Z" = \'a "$q" \\`\'',
+      'FROM one',
+      'ARG A',
+      'ARG B=b',
+      'ENV X=1 Y=2',
+      'LABEL l=$A$B gone=1',
+    ].join('\n'),
     args: '# a comment\n\nA=from file\r\nB=2\n',
   });
   const layout = join(bench.directory, 'layout');
@@ -310,7 +329,9 @@ test('arguments of a file, and what --env, --unsetenv, --unsetlabel and --unseta
     ...['build', '-q', '--build-arg-file', join(context, 'args'), '--build-arg', 'B=3'],
     ...[
       '--env',
-      'Z=3',
+      'Z=a "$q" \\`',
+      '--env',
+      'Y=over',
       '--unsetenv',
       'X',
       '--unsetlabel',
@@ -329,7 +350,8 @@ test('arguments of a file, and what --env, --unsetenv, --unsetlabel and --unseta
   };
   expect(config.Labels).toMatchObject({ l: 'from file3' });
   expect(config.Labels).not.toHaveProperty('gone');
-  expect(config.Env).toContain('Z=3');
+  expect(config.Env).toContain('Z=a "$q" \\`');
+  expect(config.Env).toContain('Y=2');
   expect(config.Env.some((entry) => entry.startsWith('X='))).toBe(false);
   const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as {
     manifests: { digest: string }[];

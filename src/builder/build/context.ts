@@ -1,5 +1,5 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { BldError, explain, isErrno } from '../../base/errors.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import { preprocess } from '../cpp.ts';
@@ -17,7 +17,7 @@ export interface BuildSource {
 }
 
 export interface SourceRequest extends FetchOptions {
-  /** A directory; an archive's path or URL; a git repository; `-` for an archive or a Dockerfile on standard input. */
+  /** A directory; a Dockerfile in one; an archive's path or URL; a git repository; `-` for an archive or a Dockerfile on standard input. */
   readonly context: string;
   /**
    * `-f`: relative to the working directory, else to the context; the context's Containerfile or Dockerfile when empty.
@@ -34,13 +34,14 @@ export interface SourceRequest extends FetchOptions {
 export async function openSource(engine: Engine, request: SourceRequest): Promise<BuildSource> {
   const { files = [], ignoreFile } = request;
   const input = once(request.input);
-  const { directory, text, isFetched } = await contextOf(engine, request, input);
+  const { directory, text, isFetched, dockerfile } = await contextOf(engine, request, input);
   if (text !== undefined) {
     if (files.length > 0) throw new BldError('E_USAGE', 'the context is a Dockerfile, and -f names another');
     return { directory, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
   }
   const place = { directory, isFetched };
-  const paths = files.length > 0 ? files.map((file) => findFile(file, place)) : [defaultFile(place)];
+  const paths =
+    files.length > 0 ? files.map((file) => findFile(file, place)) : [dockerfile ?? defaultFile(place)];
   const texts: string[] = [];
   for (const path of paths) {
     const read = await textOf(engine, path, { request, place, input });
@@ -101,17 +102,25 @@ function once(input: SourceRequest['input']): () => AsyncIterable<Uint8Array> {
   };
 }
 
+interface Opened extends Place, FetchedContext {
+  /** The file that was named as the context: it is the Dockerfile, and its directory the context. */
+  readonly dockerfile?: string;
+}
+
 async function contextOf(
   engine: Engine,
   request: SourceRequest,
   input: () => AsyncIterable<Uint8Array>,
-): Promise<FetchedContext & Place> {
+): Promise<Opened> {
   const { context } = request;
   if (context === STDIN) return { ...(await unpackContext(engine, input())), isFetched: true };
   const directory = resolve(context);
   if (isDirectory(directory)) return { directory, isFetched: false };
-  if (isFile(directory))
-    return { ...(await unpackContext(engine, createReadStream(directory))), isFetched: true };
+  if (isFile(directory)) {
+    const unpacked = await unpackContext(engine, createReadStream(directory));
+    if (unpacked.text === undefined) return { ...unpacked, isFetched: true };
+    return { directory: dirname(directory), isFetched: false, dockerfile: directory };
+  }
   const fetched = await fetchContext(engine, context, request);
   if (fetched) return { ...fetched, isFetched: true };
   throw new BldError('E_NOT_FOUND', `the context ${JSON.stringify(context)} is not a directory`);
@@ -132,7 +141,9 @@ function isBelow(path: string, directory: string): boolean {
 function findFile(file: string, place: Place): string {
   if (file === STDIN || isUrl(file)) return file;
   const inContext = join(place.directory, file);
-  if (isFile(resolve(file))) return resolve(file);
+  const here = resolve(file);
+  // named by the person: `<(command)` of a shell is a pipe
+  if (existsSync(here) && !isDirectory(here)) return here;
   if (isThere(inContext, place)) return inContext;
   throw new BldError('E_NOT_FOUND', `no such Dockerfile: ${file} is neither here nor in the context`);
 }

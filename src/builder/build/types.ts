@@ -46,6 +46,8 @@ export interface BuildOptions {
   readonly contexts?: ReadonlyMap<string, string> | undefined;
   /** In place of the image of the first FROM. */
   readonly from?: string | undefined;
+  /** Variables that each stage sets right after its FROM; an ENV of the file may set them anew. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** `--mount`s for every RUN, as a RUN has them. */
   readonly mounts?: readonly string[] | undefined;
   /** RUNs see `/etc/hosts` and `/etc/hostname` of the image as they are. */

@@ -19,6 +19,7 @@ import {
   readSecret,
   readSsh,
   type SshSource,
+  variables,
 } from '../build-inputs.ts';
 import { outputsOf } from '../build-outputs.ts';
 import { buildReport } from '../build-report.ts';
@@ -62,6 +63,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
     contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
     secrets: new Map(options.secret.map((text) => readSecret(text, env))),
     from: options.from,
+    env: variables(options.env, env),
     mounts: options.mount,
     noHosts: options.noHosts,
     noHostname: options.noHostname,
@@ -80,7 +82,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
       rewriteTimestamp: options.rewriteTimestamp,
       omitHistory: options.omitHistory,
       change: {
-        env: { ...namedValues(options.env, 'variable'), ...Object.fromEntries(unset(options.unsetenv)) },
+        env: Object.fromEntries(unset(options.unsetenv)),
         labels: Object.fromEntries(unset(options.unsetlabel)),
       },
       annotations: namedValues(options.annotation, 'annotation'),

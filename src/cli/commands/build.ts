@@ -54,7 +54,9 @@ const outputFlags = {
   unsetlabel: csv('remove a label of the base image', { value: 'NAME' }),
   annotation: list('annotation of the manifest: NAME=VALUE', { value: 'ANNOTATION' }),
   unsetannotation: csv('remove an annotation', { value: 'NAME' }),
-  env: list('variable of the image: NAME=VALUE', { value: 'VARIABLE' }),
+  env: list('variable that each stage starts with: NAME=VALUE, or NAME to pass a variable on', {
+    value: 'VARIABLE',
+  }),
   unsetenv: csv('remove a variable of the image', { value: 'NAME' }),
   format,
   squash: bool('make one layer of all, the base included'),
