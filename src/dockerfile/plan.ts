@@ -192,8 +192,9 @@ interface Known {
 
 /** An ENV that is not in the file, and stands where the FROM is; none without variables. */
 function givenEnv({ node }: FromInstruction, env: PlanOptions['env'] = {}): Instruction[] {
+  const isSpecial = (char: string) => char === '"' || char === '$' || char === node.escape;
   const quoted = (value: string) =>
-    `"${value.replace(/["$\\`]/g, (c) => (c === '`' && node.escape !== c ? c : `${node.escape}${c}`))}"`;
+    `"${[...value].map((char) => (isSpecial(char) ? `${node.escape}${char}` : char)).join('')}"`;
   const pairs = Object.entries(env).map(([name, value]) => ({ name, value: quoted(value) }));
   if (pairs.length === 0) return [];
   const text = pairs.map(({ name, value }) => `${name}=${value}`).join(' ');

@@ -183,6 +183,10 @@ test('what a repository holds runs nothing and leads nowhere', async () => {
     'real/file': 'y',
   });
   symlinkSync('real', join(repository.path, 'link'));
+  writeFileSync(
+    Buffer.concat([Buffer.from(`${repository.path}/`), Buffer.from([0xff, 0xfe])]),
+    'a name of bytes',
+  );
   symlinkSync('/etc/passwd', join(repository.path, 'Outside'));
   repository.commit();
   writeFileSync(join(bench.directory, 'gitconfig'), `[filter "evil"]\n\tsmudge = touch ${canary}\n`);

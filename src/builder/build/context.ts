@@ -2,6 +2,7 @@ import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BldError, explain, isErrno } from '../../base/errors.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
+import { redactText } from '../../registry/redact.ts';
 import { preprocess } from '../cpp.ts';
 import { download, isUrl } from '../download.ts';
 import type { Engine } from '../engine.ts';
@@ -12,6 +13,8 @@ import { ignoreFilesOf, readIgnoreFile } from './sources.ts';
 /** What a build reads: the Dockerfile's text and the files of its context. */
 export interface BuildSource {
   readonly directory: string;
+  /** How errors call the directory when it is not the person's own: `the context https://…`. */
+  readonly label?: string | undefined;
   readonly ignore: IgnoreMatcher | undefined;
   readonly dockerfile: { readonly name: string; readonly text: string };
 }
@@ -35,9 +38,10 @@ export async function openSource(engine: Engine, request: SourceRequest): Promis
   const { files = [], ignoreFile } = request;
   const input = once(request.input);
   const { directory, text, isFetched, dockerfile } = await contextOf(engine, request, input);
+  const label = isFetched ? labelOf(request.context) : undefined;
   if (text !== undefined) {
     if (files.length > 0) throw new BldError('E_USAGE', 'the context is a Dockerfile, and -f names another');
-    return { directory, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
+    return { directory, label, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
   }
   const place = { directory, isFetched };
   const paths =
@@ -49,7 +53,11 @@ export async function openSource(engine: Engine, request: SourceRequest): Promis
   }
   const [first = ''] = paths;
   const ignore = ignoreOf(place, first, ignoreFile);
-  return { directory, ignore, dockerfile: { name: nameOf(first, directory), text: texts.join('\n') } };
+  return { directory, label, ignore, dockerfile: { name: nameOf(first, directory), text: texts.join('\n') } };
+}
+
+function labelOf(context: string): string {
+  return context === STDIN ? 'the context on standard input' : `the context ${redactText(context)}`;
 }
 
 /** cpp reads what a file includes: a stranger's could have it read the machine's own files. */

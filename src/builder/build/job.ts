@@ -12,6 +12,8 @@ import type { BuildOptions, StageLabel } from './types.ts';
 /** The files that COPY takes, and what its ignore file leaves of them. */
 export interface MainContext {
   readonly directory: string;
+  /** How errors call a directory that is not the person's own. */
+  readonly label?: string | undefined;
   readonly ignore: IgnoreMatcher | undefined;
 }
 

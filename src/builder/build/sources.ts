@@ -12,7 +12,7 @@ import { filesOfLayers, hostOrigin, type Origin, originOf } from '../origin.ts';
 import { layerStack } from '../rootfs.ts';
 import { type FetchOptions, fetchContext } from './fetched.ts';
 import { readInside } from './inside.ts';
-import type { Job } from './job.ts';
+import type { Job, MainContext } from './job.ts';
 
 /** Where a COPY or a mount takes its files from, not opened yet. */
 export interface FileSource {
@@ -98,7 +98,7 @@ export function contextIgnore(
 
 /** The build's own context, or what `--from=name` means to this stage. */
 export async function sourceOf(job: Job, stage: Stage, name: string | undefined): Promise<FileSource> {
-  if (name === undefined || name === '') return directorySource(job.context.directory, job.context.ignore);
+  if (name === undefined || name === '') return directorySource(job.context, job.context.ignore);
   const base = job.plan.resolve(name, stage);
   if (base === undefined) throw new BldError('E_NOT_FOUND', `invalid stage index ${name}`);
   return baseSource(job, stage, base);
@@ -119,15 +119,19 @@ async function baseSource(job: Job, stage: Stage, base: StageBase): Promise<File
     case 'context': {
       const context = await job.named(base.name);
       if (context.kind === 'image') return imageSource(job, stage, context.image);
-      return directorySource(context.path, contextIgnore(context));
+      const label = context.isFetched ? `the context ${base.name}` : undefined;
+      return directorySource({ directory: context.path, label }, contextIgnore(context));
     }
     default:
       throw new Error(`internal: a source of kind ${JSON.stringify(base)} in ${engine.store.root}`);
   }
 }
 
-function directorySource(directory: string, ignore: IgnoreMatcher | undefined): FileSource {
-  const open = () => hostOrigin({ contextDir: directory });
+function directorySource(
+  { directory, label }: Pick<MainContext, 'directory' | 'label'>,
+  ignore: IgnoreMatcher | undefined,
+): FileSource {
+  const open = () => hostOrigin({ contextDir: directory, label });
   return { open, trees: async () => [directory], ...(ignore && { ignore }) };
 }
 

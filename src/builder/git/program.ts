@@ -53,8 +53,11 @@ function kindOf(complaint: string) {
 /** Runs the machine's git; gives what it wrote to standard output. GitFailure, E_ENVIRONMENT without git. */
 export async function git(args: readonly string[], { cwd, env, signal, shown }: GitCall): Promise<string> {
   signal?.throwIfAborted();
-  const child = spawn('git', args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const stop = () => child.kill('SIGTERM');
+  // a group of its own: what git starts ends with it, and there is no terminal to ask at
+  const child = spawn('git', args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const stop = () => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid);
+  };
   signal?.addEventListener('abort', stop, { once: true });
   try {
     const ended = new Promise<number | null>((resolve, reject) => {

@@ -4,9 +4,10 @@ import { BldError } from '../../base/errors.ts';
 import type { GitAddress } from './address.ts';
 
 /** Gives all files the modes that git knows (0644, 0755) and one date, whatever umask and clock were. */
-export function evenOut(directory: string, date: number): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
+export function evenOut(directory: string | Buffer, date: number): void {
+  // names are bytes, not always text
+  for (const entry of readdirSync(directory, { withFileTypes: true, encoding: 'buffer' })) {
+    const path = Buffer.concat([Buffer.from(directory), Buffer.from('/'), entry.name]);
     if (entry.isDirectory()) evenOut(path, date);
     else {
       if (entry.isFile()) chmodSync(path, lstatSync(path).mode & 0o100 ? 0o755 : 0o644);
