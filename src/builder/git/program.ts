@@ -14,15 +14,19 @@ export interface GitCall {
   readonly shown: string;
 }
 
+/** What git says whatever the reason is. */
+const EMPTY_WORDS =
+  /^(?:hint:|warning:|could not read from remote repository|please make sure you have the correct access|and the repository exists)/i;
+
 /** git said no; `complaint` is what it wrote to standard error. */
 export class GitFailure extends BldError {
   readonly complaint: string;
 
   constructor(shown: string, complaint: string) {
     const said = redactText(complaint)
-      .split('\n')
+      .split(/\r?\n/)
       .map((line) => line.replace(/^(?:fatal|error|remote): /, '').trim())
-      .filter((line) => line !== '' && !/^hint:|^warning:/.test(line));
+      .filter((line) => line !== '' && !EMPTY_WORDS.test(line));
     const { code, hint } = kindOf(complaint);
     super(
       code,
@@ -34,6 +38,11 @@ export class GitFailure extends BldError {
 }
 
 function kindOf(complaint: string) {
+  if (/host key verification failed/i.test(complaint)) {
+    const hint =
+      'ssh does not know the host: compare what ssh-keyscan says of it, and put that into ~/.ssh/known_hosts';
+    return { code: 'E_AUTH', hint: { hint } } as const;
+  }
   if (
     /authentication failed|could not read (?:username|password)|permission denied|error: 40[13]|publickey/i.test(
       complaint,
