@@ -23,9 +23,9 @@ export class GitFailure extends BldError {
   readonly complaint: string;
 
   constructor(shown: string, complaint: string) {
-    const said = redactText(complaint)
+    const said = complaint
       .split(/\r?\n/)
-      .map((line) => line.replace(/^(?:fatal|error|remote): /, '').trim())
+      .map((line) => redactText(line.replace(/^(?:fatal|error|remote): /, '').trim()))
       .filter((line) => line !== '' && !EMPTY_WORDS.test(line));
     const { code, hint } = kindOf(complaint);
     super(
