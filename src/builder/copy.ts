@@ -1,5 +1,6 @@
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
+import { withoutLogins } from '../base/logins.ts';
 import type { IgnoreMatcher } from '../dockerfile/ignore.ts';
 import { ownerWriter } from '../layers/owner.ts';
 import { explainAt } from '../store/disk.ts';
@@ -118,7 +119,7 @@ async function place(container: Container, request: Request): Promise<Digest> {
     });
   };
   return await step<Digest>(container, {
-    site: `${verb.toLowerCase()} ${sources.join(' ')} ${destination}`,
+    site: `${verb.toLowerCase()} ${sources.map(withoutLogins).join(' ')} ${destination}`,
     inputs: async () => {
       using tree = options.link ? emptyPlace(engine) : await containerPlace(container);
       sure = await counted(tree, false);

@@ -47,12 +47,13 @@ export async function download(
 ): Promise<Download> {
   const url = URL.parse(source);
   if (!url) throw new BldError('E_USAGE', `${JSON.stringify(redactText(source))} is no address`);
+  const own = loginOf(url);
   const id = redactUrl(url);
   const name = () => Buffer.from(nameOf(url));
   const { fetchUrl } = await import('../registry/fetch-url.ts'); // HTTP is long to load
   const answer = await fetchUrl(url, {
     signal: engine.signal,
-    authorization: (host) => authorizationOf(host, secret),
+    authorization: (at) => authorizationOf(at, secret) ?? (at.origin === url.origin ? own : undefined),
     onRetry: (reason, waitMs) => log.warn(`${reason}; trying again in ${Math.round(waitMs / 100) / 10} s`),
   });
   const path = join(engine.store.scratch(), randomHex(8));
@@ -81,6 +82,15 @@ export async function download(
   } finally {
     unlinkSync(path);
   }
+}
+
+/** Takes the user and password out of the address; what they are as a header. */
+function loginOf(url: URL): string | undefined {
+  const { username, password } = url;
+  if (username === '' && password === '') return undefined;
+  Object.assign(url, { username: '', password: '' });
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return `Basic ${Buffer.from(login).toString('base64')}`;
 }
 
 /** A host's login by the secrets; with its port, or for all of its ports. */

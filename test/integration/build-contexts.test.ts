@@ -236,6 +236,46 @@ test('ADD logs in with a host by secrets, and not elsewhere', async () => {
   expect(failed.stderr + failed.stdout).not.toContain('s3cret');
 });
 
+test('the login of an address is used, and is nowhere to be seen', async () => {
+  using bench = new Bench('root');
+  const logins: (string | undefined)[] = [];
+  const other = await serve((request, response) => {
+    logins.push(request.headers.authorization);
+    response.end('content');
+  });
+  const url = await serve((request, response) => {
+    logins.push(request.headers.authorization);
+    response.writeHead(302, { location: other }).end();
+  });
+  const source = `${url.replace('//', '//user:s3cret@')}/file`;
+  const context = directoryOf(bench, 'context', {
+    Dockerfile: `FROM scratch\nADD ${source} /f\nADD missing /\n`,
+  });
+  const failed = await bench.meanwhile(['--log-level', 'debug', 'build', '--explain', context]);
+  expect(failed.stderr).toContain('"missing"');
+  writeFileSync(join(context, 'Dockerfile'), `FROM scratch\nADD ${source} /f\n`);
+  const image = await build(bench, [context]);
+  const history = bench.run('inspect', '--type', 'image', '--format', '{{json .OCIv1.History}}', image);
+  expect(history).toContain('ADD http://***@127.0.0.1');
+  const container = bench.run('from', 'scratch');
+  const added = await bench.meanwhile([
+    '--log-level',
+    'debug',
+    'add',
+    '--cache',
+    '--add-history',
+    container,
+    source,
+    '/g',
+  ]);
+  expect(added.code).toBe(0);
+  for (const said of [failed.stdout, failed.stderr, added.stdout, added.stderr, history])
+    expect(said).not.toContain('s3cret');
+  expect(bench.exec('grep', ['-c', 's3cret', join(bench.root, 'bld.db')]).stdout).toBe('0\n');
+  const basic = `Basic ${Buffer.from('user:s3cret').toString('base64')}`;
+  expect(new Set(logins)).toEqual(new Set([basic, undefined]));
+});
+
 test('a download without a date is of 1970', async () => {
   using bench = new Bench('root');
   const url = await serve((_, response) => response.end('content'));
