@@ -117,6 +117,26 @@ ADD --keep-git-dir ${url} /kept
     expect(shown(bench, await build(bench, [`${url}?submodules=false`]), 'ls -A /src/lib')).toBe('');
   });
 
+  test('bld add takes a repository', async () => {
+    using bench = new Bench(person);
+    const name = `verb-${person}.git`;
+    server.repository(name).write({ file: 'content', 'dir/inner': 'x' }).commit();
+    const container = bench.run('from', 'scratch');
+    const url = `${server.url}/${name}`;
+    const added = await bench.meanwhile(['add', '--chown', '5', container, `${url}#main`, '/x']);
+    expect(added.code).toBe(0);
+    expect((await bench.meanwhile(['copy', container, `${url}#main:dir`, '/y'])).code).toBe(125);
+    const several = await bench.meanwhile(['add', container, url, 'auth.json', '/z/']);
+    expect(several.stderr).toContain('not the only source');
+    const id = bench.run('commit', '-q', container);
+    bench.run('push', id, `dir:${bench.directory}/out`);
+    const layers = bench.exec('sh', [
+      '-c',
+      `for f in ${bench.directory}/out/*; do tar -tf $f 2>/dev/null; done; true`,
+    ]);
+    expect(layers.stdout.split('\n')).toEqual(expect.arrayContaining(['x/dir/inner', 'x/file']));
+  });
+
   test('named contexts can be repositories', async () => {
     using bench = new Bench(person);
     const name = `named-${person}.git`;
