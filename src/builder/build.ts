@@ -6,7 +6,8 @@ import { hostPlatform } from '../images/platform.ts';
 import type { BuildSource } from './build/context.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job } from './build/job.ts';
-import { readContext } from './build/sources.ts';
+import { accessOf, fetchOptions } from './build/secrets.ts';
+import { type NamedContext, readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
 import type { BuildOptions } from './build/types.ts';
 import { openVault } from './build/vault.ts';
@@ -69,7 +70,17 @@ export function planOptions(options: BuildOptions): PlanOptions {
     buildPlatform: host,
     targetPlatform: options.platform ?? host,
     contexts: options.contexts?.keys() ?? [],
+    stageContexts: stagesOf(options.contexts),
+    from: options.from,
+    mounts: options.mounts,
+    env: options.env,
   };
+}
+
+/** `target:STAGE` among the named contexts. */
+function stagesOf(contexts: BuildOptions['contexts'] = new Map()): Map<string, string> {
+  const stages = [...contexts].filter(([, value]) => value.startsWith('target:'));
+  return new Map(stages.map(([name, value]) => [name, value.slice('target:'.length)]));
 }
 
 interface Given {
@@ -79,7 +90,9 @@ interface Given {
 
 function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
   const built = new Map<number, Promise<BuiltStage>>();
+  const contexts = new Map<string, Promise<NamedContext>>();
   const containers: Container[] = [];
+  const vault = openVault(options.secrets ?? new Map());
   let kept: Container | undefined;
   const stageAt = (index: number): Stage => {
     const stage = plan.stages[index];
@@ -90,7 +103,7 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
     engine,
     plan,
     options,
-    vault: openVault(options.secrets ?? new Map()),
+    vault,
     context: source,
     containers,
     failed(container, stage, error) {
@@ -107,8 +120,11 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
     named(name) {
       const value = options.contexts?.get(name);
       if (value === undefined) throw new Error(`internal: no context ${name}`);
-      return readContext(value);
+      const known = contexts.get(name) ?? readContext(engine, value, fetchOptions(options));
+      contexts.set(name, known);
+      return known;
     },
+    access: accessOf(vault, options.ssh, false),
     label: (stage) => ({
       position: plan.order.indexOf(stage) + 1 || plan.order.length,
       count: plan.order.length,

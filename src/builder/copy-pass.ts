@@ -2,7 +2,6 @@ import { posix } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { FileQueue } from '../layers/file-queue.ts';
-import { ownerFileOf } from '../layers/owner-file.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import { isArchive, unpackSource } from './archive.ts';
 import type { Container } from './container.ts';
@@ -13,10 +12,10 @@ import { ensureDirectory, kindAt } from './destination.ts';
 import type { Download } from './download.ts';
 import { hasWildcard } from './glob.ts';
 import type { Filter } from './ignore.ts';
+import type { CopyPlace } from './link-layer.ts';
 import type { Origin } from './origin.ts';
 import { modeRule, type Ownership } from './ownership.ts';
 import { paced, type Step } from './pace.ts';
-import type { Rootfs } from './rootfs.ts';
 import type { Source } from './sources.ts';
 
 /** What was asked for. */
@@ -41,7 +40,8 @@ export interface Job {
 
 export interface PassParts {
   readonly job: Job;
-  readonly rootfs: Rootfs;
+  /** Where it goes. */
+  readonly tree: CopyPlace;
   readonly owner: Ownership | null;
   readonly owners: Target['owners'];
   readonly write: boolean;
@@ -73,15 +73,12 @@ export class Pass {
   }
 
   async all(given: readonly Source[]): Promise<void> {
-    const { job, rootfs } = this.#parts;
+    const { job, tree } = this.#parts;
     const sources = withoutIgnored(given, job);
     const { destination, downloads, request, written } = job;
     const many = sources.length + downloads.size + written.length > 1;
     const into =
-      many ||
-      destination.endsWith('/') ||
-      kindAt(rootfs.fd, destination) === 'dir' ||
-      request.options.parents;
+      many || destination.endsWith('/') || kindAt(tree.fd, destination) === 'dir' || request.options.parents;
     for (const source of sources) await this.#source(source, into === true);
     for (const item of downloads.values()) await this.#download(item, into === true);
     for (const item of written) await this.#whole(item, into === true);
@@ -124,11 +121,17 @@ export class Pass {
   }
 
   async #archive(source: Source, destination: string): Promise<void> {
-    const { job, rootfs, owner, write } = this.#parts;
+    const { job, tree, owner, write } = this.#parts;
     const { store, signal } = job.container.engine;
     await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(destination)));
-    const ownerFile = ownerFileOf(store.containers.directories(job.container.id).upper);
-    const target = { rootfs: rootfs.fd, destination, owner, kind: store.kind, ownerFile, signal };
+    const target = {
+      rootfs: tree.fd,
+      ownerFile: tree.ownerFile,
+      destination,
+      owner,
+      kind: store.kind,
+      signal,
+    };
     if (write) await unpackSource(source, target);
   }
 
@@ -136,15 +139,15 @@ export class Pass {
     const { destination, request } = this.#parts.job;
     const stat = sys().stat(item.fd, Buffer.alloc(0));
     if (!stat) throw new Error('internal: a download has no file');
-    const text = item.name.toString();
-    const source = { fd: item.fd, stat, name: item.name, path: text, text };
+    const source = { fd: item.fd, stat, name: Buffer.alloc(0), path: '', text: 'the download' };
     if (request.unpack === 'all' && (await isArchive(source))) await this.#archive(source, destination);
     else await this.#whole(item, into);
   }
 
   async #whole(item: Download, into: boolean): Promise<void> {
     const { destination } = this.#parts.job;
-    await this.#object(item.fd, into ? posix.join(destination, '/') : destination, item.name);
+    const path = into ? posix.join(destination, '/') : destination;
+    await this.#object(item.fd, path, into ? item.name() : Buffer.alloc(0));
   }
 
   /** One object at `path`, or in it under its own name when it ends with a slash. */
@@ -161,10 +164,10 @@ export class Pass {
   }
 
   async #inDirectory(path: string, work: (target: Target | null) => Iterable<Step>): Promise<void> {
-    const { rootfs, owner, owners, write } = this.#parts;
+    const { tree, owner, owners, write } = this.#parts;
     if (!write) return this.#paced(work(null));
     const mtime = this.#rules.mtime;
-    const dir = ensureDirectory(rootfs.fd, path, {
+    const dir = ensureDirectory(tree.fd, path, {
       owner: owner ?? { uid: 0, gid: 0 },
       owners,
       mtime,
@@ -173,7 +176,7 @@ export class Pass {
     try {
       const at = Buffer.from(path.replace(/^\/+|\/+$/g, ''));
       await using queue = new FileQueue();
-      await this.#paced(work({ root: rootfs.fd, dir, path: at, owners, queue, made: this.made }));
+      await this.#paced(work({ root: tree.fd, dir, path: at, owners, queue, made: this.made }));
       await queue.settle();
     } finally {
       sys().close(dir);

@@ -1,8 +1,8 @@
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
+import { withoutLogins } from '../base/logins.ts';
 import type { IgnoreMatcher } from '../dockerfile/ignore.ts';
 import { ownerWriter } from '../layers/owner.ts';
-import { ownerFileOf } from '../layers/owner-file.ts';
 import { explainAt } from '../store/disk.ts';
 import { type Container, read } from './container.ts';
 import { type Job, Pass, type Request } from './copy-pass.ts';
@@ -11,9 +11,9 @@ import { inContainer } from './destination.ts';
 import { type Download, download, isUrl, type NewFile, writtenFile } from './download.ts';
 import type { Engine } from './engine.ts';
 import { filterOf } from './ignore.ts';
+import { type CopyPlace, containerPlace, emptyPlace, linkLayer, numericOwner } from './link-layer.ts';
 import { hostOrigin, imageOrigin, type Origin } from './origin.ts';
 import { resolveOwner } from './ownership.ts';
-import { openRootfs } from './rootfs.ts';
 import { closeSources, openSources } from './sources.ts';
 import { containerConfig } from './state.ts';
 import { type Inputs, type StepWords, step } from './step.ts';
@@ -55,8 +55,12 @@ export interface CopyOptions {
   readonly ignore?: IgnoreMatcher | undefined;
   /** Files whose content is given here: root's, mode 0644. */
   readonly files?: readonly NewFile[] | undefined;
+  /** A layer of its own that stands on none below: parents are new, links below do not count, nor does what is below. */
+  readonly link?: boolean | undefined;
   /** For `add`: unpack archives, downloaded ones too, or none; local ones alone when absent. */
   readonly unpack?: boolean | undefined;
+  /** The value of a secret that logs in where files come from. */
+  readonly secret?: ((id: string) => string | undefined) | undefined;
   readonly as?: StepWords | undefined;
 }
 
@@ -67,7 +71,8 @@ export async function copy(
   destination?: string,
   options: CopyOptions = {},
 ): Promise<Digest> {
-  return place(container, { verb: 'COPY', sources, destination, options, unpack: 'none' });
+  const settled = await settledOptions(container, options);
+  return place(container, { verb: 'COPY', sources, destination, options: settled, unpack: 'none' });
 }
 
 /** As `copy`, and unpacks local archives (tar; gzip, bzip2, xz, zstd) into the destination. */
@@ -78,7 +83,14 @@ export async function add(
   options: CopyOptions = {},
 ): Promise<Digest> {
   const unpack = options.unpack === undefined ? 'local' : options.unpack ? 'all' : 'none';
-  return place(container, { verb: 'ADD', sources, destination, options, unpack });
+  const settled = await settledOptions(container, options);
+  return place(container, { verb: 'ADD', sources, destination, options: settled, unpack });
+}
+
+/** A linked copy does not see the container: all that it needs of it is found out before. */
+async function settledOptions(container: Container, options: CopyOptions): Promise<CopyOptions> {
+  if (!options.link || options.chown === undefined) return options;
+  return { ...options, chown: await numericOwner(container, options.chown) };
 }
 
 async function place(container: Container, request: Request): Promise<Digest> {
@@ -93,15 +105,24 @@ async function place(container: Container, request: Request): Promise<Digest> {
   const downloads = await fetchAll(container.engine, request, stack);
   const written = (options.files ?? []).map((file) => stack.use(writtenFile(container.engine, file)));
   const job = { container, request, destination, origin, filter, downloads, written };
-  const counted = (write: boolean) =>
-    work(job, write).catch((error: unknown) => {
-      throw explainAt(container.engine.store.root, error, `copying from ${origin.root.label}`);
+  const { engine } = container;
+  const counted = (tree: CopyPlace, write: boolean) =>
+    work(job, tree, write).catch((error: unknown) => {
+      throw explainAt(engine.store.root, error, `copying from ${origin.root.label}`);
     });
   let sure: Digest | undefined;
+  const copyInto = async (tree: CopyPlace) => {
+    const copied = await counted(tree, true);
+    if (sure === undefined || copied === sure) return copied;
+    throw new BldError('E_PATH', 'the sources changed while they were copied', {
+      hint: 'run it again when nothing writes to them',
+    });
+  };
   return await step<Digest>(container, {
-    site: `${verb.toLowerCase()} ${sources.join(' ')} ${destination}`,
+    site: `${verb.toLowerCase()} ${sources.map(withoutLogins).join(' ')} ${destination}`,
     inputs: async () => {
-      sure = await counted(false);
+      using tree = options.link ? emptyPlace(engine) : await containerPlace(container);
+      sure = await counted(tree, false);
       return inputsOf(job, sure);
     },
     createdBy: (digest) => {
@@ -111,14 +132,10 @@ async function place(container: Container, request: Request): Promise<Digest> {
     addHistory: options.addHistory,
     as: options.as,
     work: async () => {
-      const copied = await counted(true);
-      if (sure !== undefined && copied !== sure) {
-        throw new BldError('E_PATH', 'the sources changed while they were copied', {
-          hint: 'run it again when nothing writes to them',
-        });
-      }
-      return copied;
+      using tree = await containerPlace(container);
+      return await copyInto(tree);
     },
+    apart: options.link ? () => linkLayer(engine, copyInto) : undefined,
   });
 }
 
@@ -136,13 +153,14 @@ function inputsOf({ request, destination }: Job, content: Digest): Inputs {
     ['chmod', options.chmod ?? ''],
     ['timestamp', String(options.timestamp ?? '')],
     ['unpack', unpack],
+    ...(options.link ? ([['link', 'yes']] as const) : []),
     ['content', content],
   ];
 }
 
 async function fetchAll(
   engine: Engine,
-  { sources, options: { checksum } }: Request,
+  { sources, options: { checksum, secret } }: Request,
   stack: DisposableStack,
 ): Promise<ReadonlyMap<string, Download>> {
   const urls = sources.filter(isUrl);
@@ -150,25 +168,24 @@ async function fetchAll(
     throw new BldError('E_USAGE', '--checksum needs exactly one source, and that a URL');
   }
   const found = new Map<string, Download>();
-  for (const url of urls) found.set(url, stack.use(await download(engine, url, checksum)));
+  for (const url of urls) found.set(url, stack.use(await download(engine, url, { checksum, secret })));
   return found;
 }
 
 /** One pass over all sources: hashed, and with `write` copied as they are hashed. */
-async function work(job: Job, write: boolean): Promise<Digest> {
+async function work(job: Job, tree: CopyPlace, write: boolean): Promise<Digest> {
   const { container, request, origin, downloads } = job;
   const { options } = request;
   const paths = request.sources.filter((source) => !downloads.has(source));
   const sources = openSources(origin.root, paths, options);
   try {
-    using rootfs = await openRootfs(container);
-    const owners = ownersOf(container);
-    const owner = options.chown === undefined ? null : resolveOwner(rootfs.fd, options.chown);
-    const pass = new Pass({ job, rootfs, owner, owners, write });
+    const owners = ownerWriter(container.engine.store.kind.owners, tree.ownerFile);
+    const owner = options.chown === undefined ? null : resolveOwner(tree.fd, options.chown);
+    const pass = new Pass({ job, tree, owner, owners, write });
     try {
       await pass.all(sources);
     } catch (error) {
-      undo(rootfs.fd, pass.made);
+      undo(tree.fd, pass.made);
       throw error;
     }
     owners.flush();
@@ -176,9 +193,4 @@ async function work(job: Job, write: boolean): Promise<Digest> {
   } finally {
     closeSources(sources);
   }
-}
-
-function ownersOf({ engine, id }: Container) {
-  const { upper } = engine.store.containers.directories(id);
-  return ownerWriter(engine.store.kind.owners, ownerFileOf(upper));
 }

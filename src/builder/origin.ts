@@ -52,12 +52,15 @@ function openHostRoot(path: string, label: string): Fd {
 export function hostOrigin({
   contextDir,
   cwd,
+  label: given,
 }: {
   contextDir?: string | undefined;
   cwd?: string | undefined;
+  /** How errors call a context that is not the person's own directory. */
+  label?: string | undefined;
 }): Origin {
   const jail = contextDir !== undefined;
-  const label = jail ? `the context ${contextDir}` : 'the file system';
+  const label = given ?? (jail ? `the context ${contextDir}` : 'the file system');
   const fd = openHostRoot(contextDir ?? '/', label);
   const root = { fd, label, start: cwd ?? currentDirectory(), jail };
   return { root, meta: hostMeta, [Symbol.dispose]: () => sys().close(fd) };

@@ -59,7 +59,7 @@ function volumeMount({ engine }: Container, volume: Volume, user: Ownership): Ru
   const { source, target } = volume;
   if (!existsSync(source))
     throw new BldError('E_NOT_FOUND', `volume source ${source}: no such file or directory`);
-  if (volume.chown) chownTree(source, user);
+  if (volume.chown) chownTree(engine, source, user);
   if (volume.overlay) {
     const scratch = join(engine.store.scratch(), `volume-${hexOf(digestOf(target)).slice(0, 16)}`);
     mkdirSync(scratch, { recursive: true });
@@ -76,10 +76,12 @@ function volumeMount({ engine }: Container, volume: Volume, user: Ownership): Ru
   };
 }
 
-function chownTree(path: string, owner: Ownership): void {
+/** Gives a tree of the host to the command's user; where there is one id, all of it is his already. */
+export function chownTree(engine: Engine, path: string, owner: Ownership): void {
+  if (engine.store.kind.owners !== 'real') return;
   lchownSync(path, owner.uid, owner.gid);
   if (!lstatSync(path).isDirectory()) return;
-  for (const name of readdirSync(path)) chownTree(join(path, name), owner);
+  for (const name of readdirSync(path)) chownTree(engine, join(path, name), owner);
 }
 
 async function dockerfileMount(
@@ -142,7 +144,7 @@ function discarding(
   return fd;
 }
 
-function mountPropagation({ 'bind-propagation': word }: Mount['options']): Propagation | undefined {
+export function mountPropagation({ 'bind-propagation': word }: Mount['options']): Propagation | undefined {
   const propagation = word === undefined ? undefined : propagationOf(word);
   if (word === undefined || propagation) return propagation;
   throw new BldError('E_USAGE', `invalid mount: unknown bind-propagation ${JSON.stringify(word)}`);

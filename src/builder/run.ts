@@ -13,6 +13,7 @@ import { lookupUser } from '../runtime/users.ts';
 import { type Container, read } from './container.ts';
 import { inContainer } from './destination.ts';
 import { parseNetwork } from './network.ts';
+import type { Ownership } from './ownership.ts';
 import { openRootfs } from './rootfs.ts';
 import { openMounts } from './run-mounts.ts';
 import { parseSecurity } from './security.ts';
@@ -47,7 +48,11 @@ export interface RunOptions extends RunDefaults {
 export interface Attachments {
   readonly inputs: () => Promise<Inputs> | Inputs;
   /** What has to be closed after the command goes onto the stack. `cwd` is the command's directory. */
-  readonly open: (command: { readonly cwd: string; readonly stack: AsyncDisposableStack }) => Promise<{
+  readonly open: (command: {
+    readonly cwd: string;
+    readonly user: Ownership;
+    readonly stack: AsyncDisposableStack;
+  }) => Promise<{
     readonly mounts: readonly RunMount[];
     readonly env: Readonly<Record<string, string>>;
     readonly stdio?: RunSpec['stdio'];
@@ -204,7 +209,7 @@ async function execute(job: Job): Promise<number> {
     user,
   });
   await using stack = new AsyncDisposableStack();
-  const attached = await options.attachments?.open({ cwd, stack });
+  const attached = await options.attachments?.open({ cwd, user, stack });
   const env = new Map([
     ...proxies(options.httpProxy ?? true),
     ...job.env,

@@ -8,7 +8,6 @@ import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
 import { freeze } from './freeze.ts';
 import type { Leak } from './leaks.ts';
-import type { ContainerState } from './state.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
 const CACHE_FORMAT = 'bld step 2';
@@ -36,6 +35,15 @@ export interface Step<Result> {
   readonly as?: StepWords | undefined;
   /** Does the work in the container's files; the result must survive JSON. */
   readonly work: () => Promise<Result>;
+  /** In place of `work`: makes a layer that depends on no other one, and so does the step's key. */
+  readonly apart?: (() => Promise<Apart<Result>>) | undefined;
+}
+
+/** What was made, and the layer that it is: null where it is nothing. */
+interface Apart<Result> {
+  readonly value: Result;
+  readonly diffId: Digest | null;
+  readonly leaks?: readonly Leak[];
 }
 
 /**
@@ -46,8 +54,10 @@ export async function step<Result>(container: Container, details: Step<Result>):
   return exclusively(container, async () => {
     const { cache, onStep } = container.engine;
     if (cache) return cachedStep(container, details);
-    const result = await details.work();
-    if (details.addHistory || details.as) await addEntry(container, entryOf(details, result));
+    if (details.apart) await freeze(container, outside());
+    const result = details.apart ? (await perform(container, details)).value : await details.work();
+    const isTold = details.apart === undefined && (details.addHistory || details.as !== undefined);
+    if (isTold) await addEntry(container, entryOf(details, result));
     onStep?.({ site: siteOf(details), replayed: false });
     return result;
   });
@@ -76,10 +86,10 @@ async function addEntry(container: Container, entry: History): Promise<void> {
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
   const { store, requireCached, refresh, onStep } = container.engine;
   const site = siteOf(details);
-  await freeze(container, { created: now(), created_by: 'files changed outside of steps' });
+  await freeze(container, outside());
   const inputs = await details.inputs();
   const { record } = read(container);
-  const key = digestOf(JSON.stringify([CACHE_FORMAT, record.layers, inputs]));
+  const key = digestOf(JSON.stringify([CACHE_FORMAT, details.apart ? 'any' : record.layers, inputs]));
   const look = () => {
     const known = refresh ? null : store.steps.get(key);
     if (!known || !replay(container, known, details)) return undefined;
@@ -101,16 +111,40 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
   const meanwhile = look();
   if (meanwhile) return meanwhile.value;
   if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
-  const result = await details.work();
-  const entry = entryOf(details, result);
-  const frozen = await freeze(container, entry);
-  const diffId = frozen?.diffId ?? null;
-  if (diffId === null && details.as) await addEntry(container, entry);
-  const leaks = frozen?.leaks ?? [];
-  const recorded: Recorded<Result> = { value: result, entry, ...(leaks.length > 0 && { leaks }) };
+  const { diffId, ...recorded } = await perform(container, details);
   store.steps.put({ key, diffId, result: recorded, inputs, site });
   onStep?.({ site, replayed: false });
-  return result;
+  return recorded.value;
+}
+
+/** The history of what a container's files were changed by besides its steps. */
+function outside(): History {
+  return { created: now(), created_by: 'files changed outside of steps' };
+}
+
+/** Does the step, and makes a layer of what it did on top of the container's. */
+async function perform<Result>(
+  container: Container,
+  details: Step<Result>,
+): Promise<Recorded<Result> & { readonly diffId: Digest | null }> {
+  const made = await details.apart?.();
+  const value = made ? made.value : await details.work();
+  const entry = entryOf(details, value);
+  const { diffId, leaks = [] } = made ?? (await freeze(container, entry)) ?? { diffId: null };
+  if (made && diffId !== null) putOnTop(container, diffId, entry);
+  if (diffId === null && details.as) await addEntry(container, entry);
+  return { value, entry, diffId, ...(leaks.length > 0 && { leaks }) };
+}
+
+function putOnTop(container: Container, diffId: Digest, entry: History): void {
+  const { store } = container.engine;
+  store.transaction(() => {
+    const { record, state } = read(container);
+    store.containers.update(container.id, {
+      layers: [...record.layers, diffId],
+      state: { ...state, image: appendLayer(state.image, diffId, entry) },
+    });
+  });
 }
 
 /** The same step of two builds at once is done by one of them: the other waits, and then finds it in the cache. */
@@ -131,23 +165,16 @@ function replay<Result>(container: Container, known: StepRecord, details: Step<R
     const { diffId } = known;
     const { value, entry: recorded } = known.result as Recorded<Result>;
     const entry = entryOf(details, value, recorded.created);
-    const { record, state } = read(container);
     if (diffId === null) {
+      const { state } = read(container);
       const image = appendHistory(state.image, entry);
       if (details.as) store.containers.update(container.id, { state: { ...state, image } });
       return true;
     }
     if (!store.layers.path(diffId) && store.layers.blobs(diffId).length === 0) return false;
-    store.containers.update(container.id, {
-      layers: [...record.layers, diffId],
-      state: withLayer(state, diffId, entry),
-    });
+    putOnTop(container, diffId, entry);
     return true;
   });
-}
-
-function withLayer(state: ContainerState, diffId: Digest, entry: History): ContainerState {
-  return { ...state, image: appendLayer(state.image, diffId, entry) };
 }
 
 /** The first input that differs from the last time this step was done. */

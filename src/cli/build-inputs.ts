@@ -29,6 +29,21 @@ export function argumentLines(path: string): string[] {
   }
 }
 
+/** `NAME=VALUE`; a bare NAME takes over bld's own variable, and is nothing when there is none. */
+export function variables(items: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
+  const own = items.filter((item) => item.includes('=') || env[item] !== undefined);
+  return namedValues(
+    own.map((item) => (item.includes('=') ? item : `${item}=${env[item]}`)),
+    'variable',
+  );
+}
+
+/** Flags of cpp: those of the variable that Buildah has for them come first. */
+export function cppFlags(items: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  const own = env['BLD_CPPFLAGS'] ?? env['BUILDAH_CPPFLAGS'] ?? '';
+  return [...own.split(/\s+/).filter((word) => word !== ''), ...items];
+}
+
 /** `NAME=VALUE` items as a map; a bare NAME has an empty value. */
 export function namedValues(items: readonly string[], what: string): Record<string, string> {
   const map: Record<string, string> = Object.create(null);
@@ -69,22 +84,31 @@ export function readSecret(
   return [id, { kind: 'value', value }];
 }
 
-/** `default`, `ID=SOCKET`, or `ID`, which is bld's own agent. E_UNSUPPORTED for keys: an agent has to hold them. */
-export function readAgent(text: string, env: NodeJS.ProcessEnv): readonly [id: string, socket: string] {
+/** What `--ssh` names: the socket of an agent, or private keys. */
+export type SshSource =
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'keys'; readonly paths: readonly string[] };
+
+/** `default`, `ID`, which is bld's own agent, `ID=SOCKET` or `ID=KEY[,KEY]`. E_NOT_FOUND for what is not there. */
+export function readSsh(text: string, env: NodeJS.ProcessEnv): readonly [id: string, source: SshSource] {
   const [id = '', ...rest] = text.split('=');
-  const given = rest.join('=');
-  const socket = given || env['SSH_AUTH_SOCK'];
-  if (socket === undefined || socket === '') {
+  const given = rest
+    .join('=')
+    .split(',')
+    .filter((path) => path !== '');
+  const own = env['SSH_AUTH_SOCK'];
+  const paths = given.length > 0 ? given : own ? [own] : [];
+  if (paths.length === 0) {
     throw new BldError('E_NOT_FOUND', `--ssh ${text}: no agent is running (SSH_AUTH_SOCK is not set)`, {
-      hint: 'start one: eval $(ssh-agent); ssh-add',
+      hint: 'start one: eval $(ssh-agent); ssh-add; or name a key: --ssh default=~/.ssh/id_ed25519',
     });
   }
-  const stat = statSync(socket, { throwIfNoEntry: false });
-  if (!stat) throw new BldError('E_NOT_FOUND', `--ssh ${text}: there is no ${socket}`);
-  if (!stat.isSocket()) {
-    throw new BldError('E_UNSUPPORTED', `--ssh ${text}: ${socket} is a key, not the socket of an agent`, {
-      hint: `let an agent hold it: ssh-add ${socket}; bld build --ssh ${id}`,
-    });
-  }
-  return [id, resolve(socket)];
+  const stats = paths.map((path) => statSync(path, { throwIfNoEntry: false }));
+  const missing = paths[stats.indexOf(undefined)];
+  if (missing !== undefined) throw new BldError('E_NOT_FOUND', `--ssh ${text}: there is no ${missing}`);
+  const isSocket = stats.map((stat) => stat?.isSocket() === true);
+  if (!isSocket.includes(true)) return [id, { kind: 'keys', paths: paths.map((path) => resolve(path)) }];
+  const [first] = paths;
+  if (first !== undefined && paths.length === 1) return [id, { kind: 'socket', path: resolve(first) }];
+  throw new BldError('E_USAGE', `--ssh ${text}: one socket, or keys, but not both`);
 }

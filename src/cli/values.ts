@@ -103,6 +103,12 @@ export function readChoice<const W extends string>(...words: readonly W[]): (tex
   return (text) => words.find((word) => word === text) ?? refuse(`expected one of ${words.join(', ')}`);
 }
 
+/** What `--allow` lets RUNs ask for. */
+export function readEntitlement(text: string): string {
+  if (['security.insecure', 'network.host', 'device'].includes(text) || /^device=\//.test(text)) return text;
+  return refuse('expected security.insecure, network.host, device or device=PATH');
+}
+
 export type PullPolicy = 'always' | 'missing' | 'never' | 'newer';
 
 const POLICIES: Readonly<Record<string, PullPolicy>> = {

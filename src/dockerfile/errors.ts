@@ -1,5 +1,6 @@
 import { BldError } from '../base/errors.ts';
 import { printable } from '../base/log.ts';
+import { withoutLogins } from '../base/logins.ts';
 import { locate } from './locate.ts';
 import type { Range, Source } from './source.ts';
 
@@ -93,6 +94,6 @@ export function excerptOf(place: Place, near?: string): string {
 }
 
 function clip(line: string): string {
-  const text = printable(line);
+  const text = withoutLogins(printable(line));
   return text.length <= WIDEST ? text : `${text.slice(0, WIDEST - 1)}…`;
 }

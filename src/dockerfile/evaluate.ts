@@ -19,7 +19,7 @@ import { type Owner, parseOwner } from './owner.ts';
 import type { Node } from './parse.ts';
 import { exposedPorts } from './ports.ts';
 import { signalNumber } from './signals.ts';
-import { argValue, type BuildInputs, PREDEFINED, type Variables } from './variables.ts';
+import { argValue, type BuildInputs, mountsOf, PREDEFINED, type Variables } from './variables.ts';
 import type { Pair } from './words.ts';
 
 /** What the instructions of a stage know so far. */
@@ -136,7 +136,12 @@ function evaluated(instruction: Instruction, evaluator: Evaluator): { step: Step
       return { step: { kind, node, pairs }, scope: { ...evaluator.scope, variables } };
     }
     case 'run':
-      return { step: { ...instruction, mounts: instruction.mounts.map((text) => parseMount(text, word)) } };
+      return {
+        step: {
+          ...instruction,
+          mounts: mountsOf(instruction.mounts, evaluator.scope.inputs).map((text) => parseMount(text, word)),
+        },
+      };
     case 'copy':
     case 'add':
       return { step: evaluatedCopy(instruction, evaluator) };

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { withoutLogins } from '../base/logins.ts';
 import { argvOf, type ConfigRecord, shellOf } from './config.ts';
 import { formatDuration } from './duration.ts';
 import type { CopyStep, RunStep, Scope, Step } from './evaluate.ts';
@@ -84,7 +85,8 @@ function copyText(step: CopyStep): string {
     step.chmod ? `--chmod=${step.chmod}` : '',
   ].filter((flag) => flag !== '');
   const files = step.files.map(({ name }) => `<<${name}`);
-  return [step.kind.toUpperCase(), ...flags, ...step.sources, ...files, step.destination].join(' ');
+  const sources = step.sources.map(withoutLogins);
+  return [step.kind.toUpperCase(), ...flags, ...sources, ...files, step.destination].join(' ');
 }
 
 /** As Go's `%q` shows the struct: durations as text, the number of retries as a character. */

@@ -27,6 +27,14 @@ export interface PlanOptions {
   readonly targetPlatform: Platform;
   /** Names of `--build-context`: they stand in for stages and images of that name. */
   readonly contexts?: Iterable<string>;
+  /** Names of `--build-context` whose value is a stage of this file: `target:STAGE`. */
+  readonly stageContexts?: ReadonlyMap<string, string>;
+  /** In place of the image of the first FROM. */
+  readonly from?: string | undefined;
+  /** Variables that each stage sets right after its FROM. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** `--mount`s for every RUN. */
+  readonly mounts?: readonly string[] | undefined;
 }
 
 /** What a stage starts from, or a `--from` names. */
@@ -79,13 +87,12 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
   const buildArgs = options.buildArgs ?? new Map<string, string>();
   checkOptionsOf(file, buildArgs);
   const outline = outlineOf(file);
-  const contexts = new Map(
-    [...(options.contexts ?? [])].map((name) => [familiarName(name.toLowerCase()), name]),
-  );
+  const contexts = contextsOf(options);
   const platforms = { build: options.buildPlatform, target: options.targetPlatform };
   const base = platformVariables(platforms, options.target || 'default', buildArgs);
   const globals = globalVariables(outline.globalArgs, { ...file.directives, buildArgs, globals: base });
-  const inputs: BuildInputs = { escape: file.directives.escape, buildArgs, globals };
+  const { mounts } = options;
+  const inputs: BuildInputs = { escape: file.directives.escape, buildArgs, globals, mounts };
 
   const names = outline.stages.flatMap(({ from }) =>
     from.name === undefined ? [] : [from.name.toLowerCase()],
@@ -94,16 +101,19 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
   const resolve = (name: string, asking?: Pick<Stage, 'index'>) =>
     resolved(name, { stages, contexts, asking });
   for (const [index, { from, instructions }] of outline.stages.entries()) {
-    const image = at(from.node, () => baseName(from, inputs));
-    const base = at(from.node, () => baseOf(from, image, { stages, contexts, names }));
-    const isReplaced = from.name !== undefined && contexts.has(familiarName(from.name.toLowerCase()));
+    const given = index === 0 ? options.from : undefined;
+    const image = given ?? at(from.node, () => baseName(from, inputs));
+    const own = at(from.node, () => baseOf(from, image, { stages, contexts, names }));
+    const { name = '' } = from;
+    const replacement = at(from.node, () => contextOf(name, { stages, contexts }));
+    const base = replacement ?? own;
     const inherited = base.kind === 'stage' ? stages[base.index]?.platform : undefined;
     stages.push({
       index,
       from,
-      base: isReplaced ? { kind: 'context', name: contextName(contexts, from.name ?? '') } : base,
+      base,
       platform: at(from.node, () => platformOf(from, inputs, options)) ?? inherited ?? options.targetPlatform,
-      instructions: isReplaced ? [] : instructions,
+      instructions: replacement ? [] : [...givenEnv(from, options.env), ...instructions],
       needs: [],
       ...(from.name !== undefined && { name: from.name.toLowerCase() }),
     });
@@ -184,7 +194,48 @@ function baseName(from: FromInstruction, inputs: BuildInputs): string {
 
 interface Known {
   readonly stages: readonly Stage[];
-  readonly contexts: ReadonlyMap<string, string>;
+  readonly contexts: ReadonlyMap<string, Context>;
+}
+
+/** An ENV that is not in the file, and stands where the FROM is; none without variables. */
+function givenEnv({ node }: FromInstruction, env: PlanOptions['env'] = {}): Instruction[] {
+  const isSpecial = (char: string) => char === '"' || char === '$' || char === node.escape;
+  const quoted = (value: string) =>
+    `"${[...value].map((char) => (isSpecial(char) ? `${node.escape}${char}` : char)).join('')}"`;
+  const pairs = Object.entries(env).map(([name, value]) => ({ name, value: quoted(value) }));
+  if (pairs.length === 0) return [];
+  const text = pairs.map(({ name, value }) => `${name}=${value}`).join(' ');
+  const own = { ...node, keyword: 'ENV', text, original: `ENV ${text}`, flags: [], heredocs: [] };
+  return [{ kind: 'env', node: own, pairs, isLegacy: false }];
+}
+
+interface Context {
+  readonly name: string;
+  /** Of the same file, in place of anything else. */
+  readonly stage?: string | undefined;
+}
+
+function contextsOf({ contexts = [], stageContexts }: PlanOptions): Map<string, Context> {
+  return new Map(
+    [...contexts].map((name) => [
+      familiarName(name.toLowerCase()),
+      { name, stage: stageContexts?.get(name) },
+    ]),
+  );
+}
+
+/** What stands in for a stage or image of this name; undefined when nothing does. */
+function contextOf(name: string, { contexts, stages }: Known): StageBase | undefined {
+  const context = contexts.get(familiarName(name.toLowerCase()));
+  if (!context) return undefined;
+  const { stage } = context;
+  if (stage === undefined) return { kind: 'context', name: context.name };
+  const found = stages.findLast((one) => one.name === stage.toLowerCase());
+  if (found) return { kind: 'stage', index: found.index };
+  const names = stages.map((one) => one.name).filter((one) => one !== undefined);
+  throw new Complaint(
+    `build context ${context.name}: no stage ${JSON.stringify(stage)} comes before this${didYouMean(stage, names)}`,
+  );
 }
 
 function baseOf(
@@ -192,18 +243,14 @@ function baseOf(
   image: string,
   known: Known & { readonly names: readonly string[] },
 ): StageBase {
-  const context = known.contexts.get(familiarName(image.toLowerCase()));
-  if (context !== undefined) return { kind: 'context', name: context };
+  const context = contextOf(image, known);
+  if (context) return context;
   if (image === 'scratch') return { kind: 'scratch' };
   const stage = known.stages.findLast(({ name }) => name === image.toLowerCase());
   if (stage) return { kind: 'stage', index: stage.index };
   if (isImageName(image)) return { kind: 'image', reference: image };
   const above = known.stages.map(({ name }) => name).filter((name) => name !== undefined);
   throw wrongBase(from, image, { above, all: known.names });
-}
-
-function contextName(contexts: ReadonlyMap<string, string>, stage: string): string {
-  return contexts.get(familiarName(stage.toLowerCase())) ?? stage;
 }
 
 function platformOf(from: FromInstruction, inputs: BuildInputs, options: PlanOptions): Platform | undefined {
@@ -218,8 +265,8 @@ function resolved(
   name: string,
   known: Known & { readonly asking?: Pick<Stage, 'index'> | undefined },
 ): StageBase | undefined {
-  const context = known.contexts.get(familiarName(name.toLowerCase()));
-  if (context !== undefined) return { kind: 'context', name: context };
+  const context = contextOf(name, known);
+  if (context) return context;
   if (name === 'scratch') return { kind: 'scratch' };
   if (/^[-+]?\d+$/.test(name)) {
     const stage = known.stages[Number(name)];

@@ -4,7 +4,7 @@ import { expand } from './expand.ts';
 import type { Instruction } from './instruction.ts';
 import { mountSource } from './mount.ts';
 import type { Stage, StageBase } from './plan.ts';
-import type { BuildInputs } from './variables.ts';
+import { type BuildInputs, mountsOf } from './variables.ts';
 
 export interface StageGraph {
   readonly stages: readonly Stage[];
@@ -104,7 +104,7 @@ function namesOf(instruction: Instruction, scope: Scope): string[] {
     instruction.kind === 'copy'
       ? [instruction.from]
       : instruction.kind === 'run'
-        ? instruction.mounts.map((mount) => mountSource(mount))
+        ? mountsOf(instruction.mounts, scope.inputs).map((mount) => mountSource(mount))
         : [];
   return names
     .filter((name) => name !== undefined)

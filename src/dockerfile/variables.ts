@@ -11,6 +11,13 @@ export interface BuildInputs {
   readonly buildArgs: Variables;
   /** Platform arguments and global ARGs: what an ARG without a value takes its value from. */
   readonly globals: Variables;
+  /** What each RUN gets as if it had a `--mount=` for it. */
+  readonly mounts?: readonly string[] | undefined;
+}
+
+/** The texts of a RUN's mounts: those that all have, then its own. */
+export function mountsOf(own: readonly string[], { mounts = [] }: BuildInputs): readonly string[] {
+  return mounts.length > 0 ? [...mounts, ...own] : own;
 }
 
 /** Usable by RUN without an ARG; neither in the history nor in the cache key. */

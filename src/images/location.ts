@@ -1,3 +1,4 @@
+import { type Digest, parseDigest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import {
   isImageId,
@@ -8,10 +9,11 @@ import {
   tagOrDigest,
 } from './reference.ts';
 
-/** Which of several images in a layout or archive: by name, or by position (`@0`). */
+/** Which of several images in a layout or archive: by name, by position (`@0`), or by digest (`@sha256:…`, of a layout). */
 export type Selector =
   | { readonly by: 'name'; readonly name: string }
-  | { readonly by: 'position'; readonly position: number };
+  | { readonly by: 'position'; readonly position: number }
+  | { readonly by: 'digest'; readonly digest: Digest };
 
 /** Where an image is, or goes to: `transport:details` of the containers tools. */
 export type Location =
@@ -80,7 +82,7 @@ function daemonName(rest: string, text: string): string {
   return `${repositoryName(reference)}${reference.digest ? '@' : ':'}${tagOrDigest(reference)}`;
 }
 
-/** `path[:name]` or `path[:@position]`; the first colon divides. */
+/** `path[:name]`, `path[:@position]` or `path[:@digest]`; the first colon divides. */
 function pathAndSelector(rest: string, text: string): { path: string; select?: Selector } {
   const colon = rest.indexOf(':');
   const path = colon < 0 ? rest : rest.slice(0, colon);
@@ -89,6 +91,7 @@ function pathAndSelector(rest: string, text: string): { path: string; select?: S
   if (name === '') return { path };
   const position = /^@([0-9]{1,6})$/.exec(name)?.[1];
   if (position !== undefined) return { path, select: { by: 'position', position: Number(position) } };
+  if (name.startsWith('@')) return { path, select: { by: 'digest', digest: parseDigest(name.slice(1)) } };
   if (/[\u0000-\u0020\u007f]/.test(name)) throw usage(text, `${JSON.stringify(name)} is not a name`);
   if (!isTag(name)) parseReference(name);
   return { path, select: { by: 'name', name } };
@@ -109,9 +112,13 @@ export function formatLocation(location: Location): string {
       return `dir:${location.path}`;
     default: {
       const { transport, path, select } = location;
-      const which =
-        select === undefined ? '' : select.by === 'name' ? `:${select.name}` : `:@${select.position}`;
-      return `${transport}:${path}${which}`;
+      return `${transport}:${path}${select === undefined ? '' : `:${formatSelector(select)}`}`;
     }
   }
+}
+
+/** The selector as text after the path's colon. */
+export function formatSelector(select: Selector): string {
+  if (select.by === 'name') return select.name;
+  return `@${select.by === 'position' ? select.position : select.digest}`;
 }

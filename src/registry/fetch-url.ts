@@ -13,6 +13,8 @@ const RETRY_DELAY_MS = 500;
 
 export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
+  /** The Authorization of each address on the way: those of redirects are asked for on their own. */
+  readonly authorization?: ((url: URL) => string | undefined) | undefined;
   /** Told of each repetition. */
   readonly onRetry?: ((reason: string, waitMs: number) => void) | undefined;
 }
@@ -52,7 +54,7 @@ function nextHop(from: URL, location: string | null): URL {
   return to;
 }
 
-async function once(url: URL, { signal }: FetchOptions): Promise<Answer> {
+async function once(url: URL, { signal, authorization }: FetchOptions): Promise<Answer> {
   let at = url;
   let from: Reach | undefined;
   for (let hop = 0; hop <= HOPS; hop++) {
@@ -66,7 +68,9 @@ async function once(url: URL, { signal }: FetchOptions): Promise<Answer> {
       connectTimeoutMs: 30_000,
       proxy: proxyFor(at, process.env),
     });
-    const request = { method: 'GET', url: at, headers: {} } as const;
+    const login = authorization?.(at);
+    const headers: Record<string, string> = login === undefined ? {} : { authorization: login };
+    const request = { method: 'GET', url: at, headers } as const;
     const timing = { idleTimeoutMs: 60_000, answerTimeoutMs: 60_000, signal };
     const answer = await send(request, agent, timing).catch((error: unknown) => {
       throw networkError(error, what, at.host);
@@ -84,7 +88,7 @@ async function once(url: URL, { signal }: FetchOptions): Promise<Answer> {
 }
 
 /**
- * GET of any http or https address, as ADD needs it: no credentials, redirects followed, passing faults repeated.
+ * GET of any http or https address, as ADD needs it: no credentials but those given, redirects followed, passing faults repeated.
  * The caller reads or discards the body. E_NETWORK, E_REGISTRY (a status that is no success).
  */
 export async function fetchUrl(url: URL, options: FetchOptions = {}): Promise<Answer> {

@@ -147,6 +147,19 @@ export class Bench implements Disposable {
     });
   }
 
+  /** As `try`, beside the test: a server of its own goes on answering. */
+  meanwhile(args: readonly string[], options: CallOptions = {}): Promise<Output> {
+    const child = this.start(args, options);
+    const said = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.stderr += text;
+    });
+    return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...said })));
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -1,64 +1,100 @@
-import { createReadStream, mkdtempSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { BldError, explain, isErrno } from '../../base/errors.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
-import { LARGEST_FILE } from '../../dockerfile/parse.ts';
-import { decompressed, sniff } from '../../layers/decompress.ts';
-import { extractArchive } from '../../layers/extract.ts';
-import { ownerFileOf } from '../../layers/owner-file.ts';
-import { BLOCK, decodeBlock } from '../../layers/tar/header.ts';
-import { sys } from '../../native/sys.ts';
-import { download } from '../download.ts';
+import { redactText } from '../../registry/redact.ts';
+import { preprocess } from '../cpp.ts';
+import { download, isUrl } from '../download.ts';
 import type { Engine } from '../engine.ts';
-import { pacedChunks } from '../pace.ts';
+import { type FetchedContext, type FetchOptions, fetchContext, gathered, unpackContext } from './fetched.ts';
+import { readInside } from './inside.ts';
 import { ignoreFilesOf, readIgnoreFile } from './sources.ts';
 
 /** What a build reads: the Dockerfile's text and the files of its context. */
 export interface BuildSource {
   readonly directory: string;
+  /** How errors call the directory when it is not the person's own: `the context https://…`. */
+  readonly label?: string | undefined;
   readonly ignore: IgnoreMatcher | undefined;
   readonly dockerfile: { readonly name: string; readonly text: string };
 }
 
-export interface SourceRequest {
-  /** A directory; an archive's path or URL; `-` for an archive or a Dockerfile on standard input. */
+export interface SourceRequest extends FetchOptions {
+  /** A directory; a Dockerfile in one; an archive's path or URL; a git repository; `-` for an archive or a Dockerfile on standard input. */
   readonly context: string;
-  /** `-f`: relative to the working directory, else to the context; the context's Containerfile or Dockerfile when empty. */
+  /**
+   * `-f`: relative to the working directory, else to the context; the context's Containerfile or Dockerfile when empty.
+   * One that ends with `.in` passes through cpp.
+   */
   readonly files?: readonly string[];
   readonly ignoreFile?: string | undefined;
+  readonly cppFlags?: readonly string[] | undefined;
   /** What `-` reads. */
   readonly input?: () => AsyncIterable<Uint8Array>;
 }
 
-/** Finds and reads the Dockerfile and the ignore file; a context that is no directory is unpacked. E_NOT_FOUND, E_DOCKERFILE. */
+/** Finds and reads the Dockerfile and the ignore file; a context that is no directory is fetched and unpacked. E_NOT_FOUND, E_DOCKERFILE. */
 export async function openSource(engine: Engine, request: SourceRequest): Promise<BuildSource> {
   const { files = [], ignoreFile } = request;
   const input = once(request.input);
-  const { directory, text } = await contextOf(engine, request.context, input);
+  const { directory, text, isFetched, dockerfile } = await contextOf(engine, request, input);
+  const label = isFetched ? labelOf(request.context) : undefined;
   if (text !== undefined) {
-    if (files.length > 0)
-      throw new BldError('E_USAGE', 'standard input is a Dockerfile, and -f names another');
-    return { directory, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
+    if (files.length > 0) throw new BldError('E_USAGE', 'the context is a Dockerfile, and -f names another');
+    return { directory, label, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
   }
-  const paths = files.length > 0 ? files.map((file) => findFile(file, directory)) : [defaultFile(directory)];
+  const place = { directory, isFetched };
+  const paths =
+    files.length > 0 ? files.map((file) => findFile(file, place)) : [dockerfile ?? defaultFile(place)];
   const texts: string[] = [];
-  for (const path of paths)
-    texts.push(path === STDIN ? (await gathered(input())).toString() : readText(path));
+  for (const path of paths) {
+    const read = await textOf(engine, path, { request, place, input });
+    texts.push(path.endsWith('.in') ? await preprocessed(engine, read, { request, place, path }) : read);
+  }
   const [first = ''] = paths;
-  const ignore = ignoreOf(directory, first, ignoreFile);
-  const name = first === STDIN ? 'Dockerfile' : nameOf(first, directory);
-  return { directory, ignore, dockerfile: { name, text: texts.join('\n') } };
+  const ignore = ignoreOf(place, first, ignoreFile);
+  return { directory, label, ignore, dockerfile: { name: nameOf(first, directory), text: texts.join('\n') } };
 }
 
-function ignoreOf(
-  directory: string,
-  dockerfile: string,
-  given: string | undefined,
-): IgnoreMatcher | undefined {
-  const own = ['containerignore', 'dockerignore'].map((name) => `${dockerfile}.${name}`);
-  const paths = given === undefined ? [...own, ...ignoreFilesOf(directory)] : [resolve(given)];
-  const ignore = readIgnoreFile(paths);
-  if (given === undefined || ignore) return ignore;
+function labelOf(context: string): string {
+  return context === STDIN ? 'the context on standard input' : `the context ${redactText(context)}`;
+}
+
+/** cpp reads what a file includes: a stranger's could have it read the machine's own files. */
+function preprocessed(
+  engine: Engine,
+  text: string,
+  { request, place, path }: { readonly request: SourceRequest; readonly place: Place; readonly path: string },
+): Promise<string> {
+  if (isUrl(path) || (place.isFetched && isBelow(path, place.directory))) {
+    throw new BldError(
+      'E_UNSUPPORTED',
+      `${nameOf(path, place.directory)}: cpp is for files of this machine alone`,
+      {
+        hint: 'fetch the context, look at it, and build its directory',
+      },
+    );
+  }
+  return preprocess(text, { path, cppFlags: request.cppFlags, signal: engine.signal });
+}
+
+/** A context's files; those that were fetched are read as strangers'. */
+interface Place {
+  readonly directory: string;
+  readonly isFetched: boolean;
+}
+
+function ignoreOf(place: Place, dockerfile: string, given: string | undefined): IgnoreMatcher | undefined {
+  const { directory } = place;
+  if (given === undefined) {
+    const own = ['containerignore', 'dockerignore'].map((name) => `${dockerfile}.${name}`);
+    const isInside = place.isFetched && isBelow(dockerfile, directory);
+    const beside = isInside || isUrl(dockerfile) ? undefined : readIgnoreFile(own);
+    const paths = isInside ? [...own, ...ignoreFilesOf(directory)] : ignoreFilesOf(directory);
+    return beside ?? readIgnoreFile(paths, place.isFetched ? directory : undefined);
+  }
+  const ignore = readIgnoreFile([resolve(given)]);
+  if (ignore) return ignore;
   throw new BldError('E_NOT_FOUND', `the ignore file ${given} is not there`);
 }
 
@@ -74,86 +110,28 @@ function once(input: SourceRequest['input']): () => AsyncIterable<Uint8Array> {
   };
 }
 
-interface OpenedContext {
-  readonly directory: string;
-  /** The context is a Dockerfile alone: there are no files. */
-  readonly text?: string;
+interface Opened extends Place, FetchedContext {
+  /** The file that was named as the context: it is the Dockerfile, and its directory the context. */
+  readonly dockerfile?: string;
 }
 
 async function contextOf(
   engine: Engine,
-  context: string,
+  request: SourceRequest,
   input: () => AsyncIterable<Uint8Array>,
-): Promise<OpenedContext> {
-  if (context === STDIN) return streamContext(engine, input());
-  if (/^https?:\/\//i.test(context) && !/\.git(?:#.*)?$/.test(context)) {
-    using file = await download(engine, context);
-    return await streamContext(engine, createReadStream('', { fd: file.fd, start: 0, autoClose: false }));
-  }
-  if (/^(?:https?:\/\/|git@|git:\/\/|ssh:\/\/|github\.com\/)/i.test(context)) {
-    throw new BldError('E_UNSUPPORTED', `the context is a git repository: ${context}`, {
-      hint: 'clone it, and build its directory',
-    });
-  }
+): Promise<Opened> {
+  const { context } = request;
+  if (context === STDIN) return { ...(await unpackContext(engine, input())), isFetched: true };
   const directory = resolve(context);
-  if (isFile(directory)) return streamContext(engine, createReadStream(directory));
-  if (isDirectory(directory)) return { directory };
+  if (isDirectory(directory)) return { directory, isFetched: false };
+  if (isFile(directory)) {
+    const unpacked = await unpackContext(engine, createReadStream(directory));
+    if (unpacked.text === undefined) return { ...unpacked, isFetched: true };
+    return { directory: dirname(directory), isFetched: false, dockerfile: directory };
+  }
+  const fetched = await fetchContext(engine, context, request);
+  if (fetched) return { ...fetched, isFetched: true };
   throw new BldError('E_NOT_FOUND', `the context ${JSON.stringify(context)} is not a directory`);
-}
-
-/** An archive, plain or compressed, is unpacked into a scratch directory; any other text is a Dockerfile. */
-async function streamContext(engine: Engine, input: AsyncIterable<Uint8Array>): Promise<OpenedContext> {
-  const directory = mkdtempSync(join(engine.store.scratch(), 'context-'));
-  const chunks = input[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let size = 0;
-  let ended = false;
-  while (size < BLOCK && !ended) {
-    const next = await chunks.next();
-    ended = next.done === true;
-    if (!next.done) {
-      head.push(next.value);
-      size += next.value.length;
-    }
-  }
-  const start = Buffer.concat(head);
-  async function* whole() {
-    yield start;
-    for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
-  }
-  if (sniff(start) === 'none' && !isTar(start))
-    return { directory, text: (await gathered(whole())).toString() };
-  const root = sys().openRoot(directory);
-  try {
-    const { owners } = engine.store.kind;
-    const ownerFile = ownerFileOf(directory);
-    const target = { root, destination: Buffer.alloc(0), owners, ownerFile };
-    await extractArchive(pacedChunks(decompressed(whole()), engine.signal), target);
-  } finally {
-    sys().close(root);
-  }
-  return { directory };
-}
-
-function isTar(start: Buffer): boolean {
-  if (start.length < BLOCK) return false;
-  try {
-    decodeBlock(start.subarray(0, BLOCK));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function gathered(input: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of input) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > LARGEST_FILE) throw new BldError('E_LIMIT', 'standard input is too large for a Dockerfile');
-  }
-  return Buffer.concat(chunks);
 }
 
 function isDirectory(path: string): boolean {
@@ -164,32 +142,56 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
-function findFile(file: string, directory: string): string {
-  if (file === STDIN) return STDIN;
-  const candidates = [resolve(file), join(directory, file)];
-  const found = candidates.find(isFile);
-  if (found === undefined) {
-    throw new BldError('E_NOT_FOUND', `no such Dockerfile: ${file} is neither here nor in the context`);
-  }
-  if (found.endsWith('.in')) {
-    throw new BldError('E_UNSUPPORTED', `${file}: Dockerfiles are not run through cpp`, {
-      hint: `do it yourself: cpp -E -traditional ${file} | bld build -f - .`,
-    });
-  }
-  return found;
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`);
 }
 
-function defaultFile(directory: string): string {
-  const found = ['Containerfile', 'Dockerfile'].map((name) => join(directory, name)).find(isFile);
+function findFile(file: string, place: Place): string {
+  if (file === STDIN || isUrl(file)) return file;
+  const inContext = join(place.directory, file);
+  const here = resolve(file);
+  // named by the person: `<(command)` of a shell is a pipe
+  if (existsSync(here) && !isDirectory(here)) return here;
+  if (isThere(inContext, place)) return inContext;
+  throw new BldError('E_NOT_FOUND', `no such Dockerfile: ${file} is neither here nor in the context`);
+}
+
+function isThere(path: string, { directory, isFetched }: Place): boolean {
+  if (!isFetched) return isFile(path);
+  return isBelow(path, directory) && readInside(directory, path) !== null;
+}
+
+function defaultFile(place: Place): string {
+  const names = ['Containerfile', 'Dockerfile'].map((name) => join(place.directory, name));
+  const found = names.find((path) => isThere(path, place));
   if (found !== undefined) return found;
-  throw new BldError('E_NOT_FOUND', `no Containerfile or Dockerfile in ${directory}`, {
+  const where = place.isFetched ? 'the context' : place.directory;
+  throw new BldError('E_NOT_FOUND', `no Containerfile or Dockerfile in ${where}`, {
     hint: 'name another with -f FILE',
   });
 }
 
+interface Reading {
+  readonly request: SourceRequest;
+  readonly place: Place;
+  readonly input: () => AsyncIterable<Uint8Array>;
+}
+
+async function textOf(engine: Engine, path: string, { request, place, input }: Reading): Promise<string> {
+  if (path === STDIN) return (await gathered(input())).toString();
+  if (isUrl(path)) {
+    using file = await download(engine, path, { secret: request.access.secret });
+    const stream = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
+    return (await gathered(stream)).toString();
+  }
+  if (!place.isFetched || !isBelow(path, place.directory)) return readText(path);
+  return readInside(place.directory, path) ?? '';
+}
+
 /** How errors call the file: as short as it is clear. */
 function nameOf(path: string, directory: string): string {
-  return path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : path;
+  if (path === STDIN || isUrl(path)) return 'Dockerfile';
+  return isBelow(path, directory) ? path.slice(directory.length + 1) : path;
 }
 
 function readText(path: string): string {

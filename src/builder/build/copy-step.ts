@@ -2,17 +2,17 @@ import { parseDigest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
 import type { CopyStep } from '../../dockerfile/evaluate.ts';
 import { add, copy } from '../copy.ts';
-import { isUrl } from '../download.ts';
-import { sourceOf } from './sources.ts';
+import type { Job } from './job.ts';
+import { type FileSource, sourceOf } from './sources.ts';
 import type { StepPlace } from './stage.ts';
 
 /** COPY and ADD by the verbs of the same names. */
 export async function copyStep({ job, stage, container, words }: StepPlace, step: CopyStep): Promise<void> {
-  for (const source of step.sources) if (step.kind === 'add') refuseGit(source);
-  const source = await sourceOf(job, stage, step.from);
   const verb = step.kind === 'add' ? add : copy;
+  const repository = step.kind === 'add' ? await repositoryOf(job, step) : undefined;
+  const source = repository ?? (await sourceOf(job, stage, step.from));
   // an empty source is the root, as in other builders
-  const sources = step.sources.map((text) => text || '.');
+  const sources = repository ? ['.'] : step.sources.map((text) => text || '.');
   await verb(container, sources, step.destination, {
     origin: source.open,
     ignore: source.ignore,
@@ -20,21 +20,26 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
     chown: step.chown,
     chmod: step.chmod,
     parents: step.parents,
+    // with one layer for all steps there is none to stand apart
+    link: step.link && job.engine.cache,
     shallow: !step.parents,
     // `lock[.]json` is the way to name a file that may be missing
     allowEmptyWildcard: sources.every((text) => !/[*?]/.test(text)),
-    checksum: step.checksum === undefined ? undefined : parseDigest(step.checksum),
+    checksum: step.checksum === undefined || repository ? undefined : parseDigest(step.checksum),
+    secret: job.access.secret,
     unpack: step.unpack,
     files: step.files,
     as: words,
   });
 }
 
-function refuseGit(source: string): void {
-  const isGit =
-    /^(?:git@|git:\/\/|ssh:\/\/)/.test(source) || (isUrl(source) && /\.git(?:[#?].*)?$/.test(source));
-  if (!isGit) return;
-  throw new BldError('E_UNSUPPORTED', `ADD from a git repository is not provided: ${source}`, {
-    hint: 'clone it into the context, or give it as --build-context NAME=DIRECTORY and COPY --from=NAME',
-  });
+/** The files of a git repository that ADD names; undefined when it names none. */
+async function repositoryOf({ engine, access }: Job, step: CopyStep): Promise<FileSource | undefined> {
+  const { checksum, keepGitDir } = step;
+  const sources = [...step.sources, ...step.files.map(({ name }) => name)];
+  const { openRepository } = await import('../git/source.ts');
+  const found = await openRepository(engine, sources, { access, checksum, keepGitDir });
+  if (found) return { open: found.open, trees: async () => [found.directory] };
+  if (keepGitDir === undefined) return undefined;
+  throw new BldError('E_USAGE', '--keep-git-dir needs a git repository as its source');
 }

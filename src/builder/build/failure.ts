@@ -1,4 +1,5 @@
 import { BldError, type Spot } from '../../base/errors.ts';
+import { withoutLogins } from '../../base/logins.ts';
 import { DockerfileError, excerptOf } from '../../dockerfile/errors.ts';
 import type { Node } from '../../dockerfile/parse.ts';
 
@@ -6,7 +7,8 @@ const SHOWN_TEXT = 200;
 
 /** An instruction as progress and errors call it: its first lines in one, without heredoc bodies. */
 export function stepText({ original }: Node): string {
-  return original.length <= SHOWN_TEXT ? original : `${original.slice(0, SHOWN_TEXT - 1)}…`;
+  const text = withoutLogins(original);
+  return text.length <= SHOWN_TEXT ? text : `${text.slice(0, SHOWN_TEXT - 1)}…`;
 }
 
 /** Where an instruction begins. */

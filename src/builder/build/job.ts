@@ -5,6 +5,7 @@ import type { Instruction } from '../../dockerfile/instruction.ts';
 import type { Plan, Stage } from '../../dockerfile/plan.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
+import type { GitAccess } from '../git/access.ts';
 import type { NamedContext } from './sources.ts';
 import type { BuildOptions, StageLabel } from './types.ts';
 import type { Vault } from './vault.ts';
@@ -12,6 +13,8 @@ import type { Vault } from './vault.ts';
 /** The files that COPY takes, and what its ignore file leaves of them. */
 export interface MainContext {
   readonly directory: string;
+  /** How errors call a directory that is not the person's own. */
+  readonly label?: string | undefined;
   readonly ignore: IgnoreMatcher | undefined;
 }
 
@@ -24,7 +27,10 @@ export interface Job {
   readonly context: MainContext;
   /** The stage's result, built when it is not yet. */
   stage(index: number): Promise<BuiltStage>;
-  named(name: string): NamedContext;
+  /** The named context, fetched once when it has to be. */
+  named(name: string): Promise<NamedContext>;
+  /** By what files are fetched that the Dockerfile names. */
+  readonly access: GitAccess;
   label(stage: Stage): StageLabel;
   /** The stage asks for images of a platform that was named, by a flag or its FROM. */
   isForeign(stage: Stage): boolean;

@@ -11,8 +11,9 @@ import { TreeCopy } from '../copy-tree.ts';
 import { inContainer } from '../destination.ts';
 import { type Filter, filterOf } from '../ignore.ts';
 import type { Origin } from '../origin.ts';
+import type { Ownership } from '../ownership.ts';
 import { paced } from '../pace.ts';
-import { cacheDirectory } from '../run-mounts.ts';
+import { cacheDirectory, chownTree, mountPropagation } from '../run-mounts.ts';
 import { type FileSource, sourceOf } from './sources.ts';
 import type { StepPlace } from './stage.ts';
 
@@ -36,18 +37,20 @@ interface Files {
   readonly mount: FilledMount;
   readonly origin: Origin;
   readonly source: FileSource;
+  /** Who gets the copies; they keep their owners when absent. */
+  readonly owner?: Ownership | undefined;
 }
 
 /** Hashes the mount's files and, into a directory, copies them. */
 async function copyFiles(
   place: StepPlace,
-  { mount, origin, source }: Files,
+  { mount, origin, source, owner = undefined }: Files,
   into: string | null,
 ): Promise<string> {
   const { engine } = place.container;
   const filter: Filter = filterOf({ ignore: source.ignore });
   const path = relative(mount.source);
-  const rules = { owner: null, mode: (mode: number) => mode, mtime: null, meta: origin.meta };
+  const rules = { owner: owner ?? null, mode: (mode: number) => mode, mtime: null, meta: origin.meta };
   const copy = new TreeCopy({ ...rules, wanted: filter.below(path === '.' ? '' : path) });
   const fd = openInside(origin.root.fd, mount);
   const target = into === null ? null : sys().openRoot(into);
@@ -62,6 +65,9 @@ async function copyFiles(
     const steps = isDirectory ? copy.contents(fd, at) : copy.object(fd, SELF, at, Buffer.from('file'));
     await paced(steps, engine.signal);
     await queue.settle();
+    if (target !== null && owner && isDirectory) {
+      owners.set({ dir: target, name: SELF }, { type: 'dir', mode: 0o755, ...owner, xattrs: null }, SELF);
+    }
     owners.flush();
     return copy.end();
   } finally {
@@ -86,30 +92,33 @@ function openInside(root: Fd, mount: FilledMount): Fd {
 
 /**
  * A bind of the context, a stage or an image. What is written to it is thrown away. Files that the ignore file leaves
- * out are not to be seen: then the bind shows a copy.
+ * out are not to be seen, and the owner of the files is not to be changed (`U`): then the bind shows a copy.
  */
 export async function openBind(place: StepPlace, mount: BindMount, command: Command): Promise<RunMount> {
-  const { stack, cwd } = command;
+  const { stack, cwd, user } = command;
   const source = await sourceOf(place.job, place.stage, mount.from);
   const origin = stack.use(await source.open());
+  const propagation = mountPropagation(mount.options);
   const bind = {
     kind: 'bind',
     target: inContainer(mount.target, cwd),
     readonly: mount.readonly,
-    recursive: true,
+    recursive: !('bind-nonrecursive' in mount.options),
     options: mountFlags(mount.options),
+    ...(propagation && { propagation }),
   } as const;
-  const isIgnored = (source.ignore?.rules.length ?? 0) > 0;
-  if (!isIgnored && mount.readonly)
+  const owner = 'U' in mount.options ? user : undefined;
+  const needsCopy = owner !== undefined || (source.ignore?.rules.length ?? 0) > 0;
+  if (!needsCopy && mount.readonly)
     return { ...bind, source: keep(stack, openInside(origin.root.fd, mount)) };
   const copied = scratchDirectory(place, stack, 'bind-');
-  if (!isIgnored) {
+  if (!needsCopy) {
     const fd = await openWritable(place, source, copied);
     return { ...bind, source: keep(stack, openInside(keep(stack, fd), mount)) };
   }
   const fd = keep(stack, openInside(origin.root.fd, mount));
   const isDirectory = sys().stat(fd, SELF)?.type === 'dir';
-  await copyFiles(place, { mount, origin, source }, copied);
+  await copyFiles(place, { mount, origin, source, owner }, copied);
   return { ...bind, source: isDirectory ? copied : join(copied, 'file') };
 }
 
@@ -124,6 +133,7 @@ async function openWritable({ container }: StepPlace, source: FileSource, direct
 /** While the command runs. */
 export interface Command {
   readonly cwd: string;
+  readonly user: Ownership;
   readonly stack: AsyncDisposableStack;
 }
 
@@ -149,7 +159,7 @@ export function scratchDirectory(
 export async function openCache(
   place: StepPlace,
   mount: CacheMount,
-  { cwd, stack }: Command,
+  { cwd, stack, user }: Command,
 ): Promise<RunMount> {
   const fill = async (directory: string) => {
     if (mount.from === undefined) return;
@@ -159,9 +169,11 @@ export async function openCache(
   };
   const namespace = place.scope.inputs.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS');
   const id = namespace ? `${namespace}/${mount.id}` : mount.id;
+  const directory = await cacheDirectory(place.container.engine, { ...mount, id }, { stack, fill });
+  if ('U' in mount.options) chownTree(place.container.engine, directory, user);
   return {
     kind: 'bind',
-    source: await cacheDirectory(place.container.engine, { ...mount, id }, { stack, fill }),
+    source: directory,
     target: inContainer(mount.target, cwd),
     readonly: mount.readonly,
     recursive: false,

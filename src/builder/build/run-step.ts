@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { BldError } from '../../base/errors.ts';
 import { type RunStep, runEnvironment } from '../../dockerfile/evaluate.ts';
 import { runArgv } from '../../dockerfile/history.ts';
@@ -7,6 +8,7 @@ import { attach } from './attach.ts';
 import { atInstruction } from './failure.ts';
 import { RunLog } from './run-log.ts';
 import type { StepPlace } from './stage.ts';
+import type { BuildOptions } from './types.ts';
 
 /** The name that a command finds itself on, the same in every build. */
 const HOSTNAME = 'build';
@@ -18,13 +20,16 @@ export async function runStep(place: StepPlace, step: RunStep): Promise<void> {
   await atInstruction(
     step.node,
     async () => {
-      refuseDevices(step);
       refuseOptions(step);
+      refuseNetwork(step, job.options);
       const { env, proxies } = environmentOf(place);
       await run(container, runArgv(step.command, config), {
         env,
         hostname: scope.inputs.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? HOSTNAME,
         ...(step.network !== 'default' && { network: step.network }),
+        ...(step.devices.length > 0 && { devices: devicesOf(step, job.options) }),
+        noHosts: job.options.noHosts,
+        noHostname: job.options.noHostname,
         ...(step.security === 'insecure' && insecure(job.options.allow ?? [])),
         attachments: attach(place, step, { proxies, output }),
         as: words,
@@ -47,29 +52,45 @@ function environmentOf({ scope }: StepPlace) {
   return { env, proxies };
 }
 
-function refuseDevices({ devices }: RunStep): void {
-  if (devices.length === 0) return;
-  throw new BldError('E_UNSUPPORTED', 'RUN --device is not provided: CDI devices are not known', {
-    hint: 'name device files with bld build --device PATH',
-  });
+/** Files of devices by their paths, when the person allows them; names of CDI are not known. */
+function devicesOf({ devices }: RunStep, { allow = [] }: BuildOptions): string[] {
+  return devices
+    .filter(({ name, isRequired }) => {
+      if (!name.startsWith('/')) {
+        throw new BldError('E_UNSUPPORTED', `RUN --device=${name}: CDI devices are not known`, {
+          hint: 'name a device file: RUN --device=/dev/fuse',
+        });
+      }
+      if (!allow.includes('device') && !allow.includes(`device=${name}`))
+        throw notAllowed(`RUN --device=${name}`, `device=${name}`);
+      return isRequired || existsSync(name);
+    })
+    .map(({ name }) => name);
+}
+
+/** The host's network is what RUNs have anyway, unless the person chose another for them. */
+function refuseNetwork({ network }: RunStep, { run, allow = [] }: BuildOptions): void {
+  const chosen = run?.network ?? 'host';
+  if (network !== 'host' || ['', 'host', 'default'].includes(chosen) || allow.includes('network.host'))
+    return;
+  throw notAllowed(`RUN --network=host in a build with --network ${chosen}`, 'network.host');
+}
+
+function notAllowed(what: string, entitlement: string): BldError {
+  return new BldError('E_USAGE', `${what} is not allowed`, { hint: `allow it with --allow ${entitlement}` });
 }
 
 /** Options of mounts that would change what a command sees; SELinux labels do nothing on machines without it. */
 function refuseOptions({ mounts }: RunStep): void {
   for (const { options, type } of mounts) {
-    const refused = ['U', 'bind-propagation', 'bind-nonrecursive', 'tmpcopyup'].find(
-      (name) => name in options,
-    );
-    if (refused === undefined) continue;
-    throw new BldError('E_UNSUPPORTED', `the option ${refused} of a ${type} mount is not provided`);
+    if (!('tmpcopyup' in options)) continue;
+    throw new BldError('E_UNSUPPORTED', `the option tmpcopyup of a ${type} mount is not provided`, {
+      hint: 'copy what the command needs there itself',
+    });
   }
 }
 
 function insecure(allow: readonly string[]) {
-  if (!allow.includes('security.insecure')) {
-    throw new BldError('E_USAGE', 'RUN --security=insecure is not allowed', {
-      hint: 'allow it with --allow security.insecure',
-    });
-  }
+  if (!allow.includes('security.insecure')) throw notAllowed('RUN --security=insecure', 'security.insecure');
   return { capAdd: ['ALL'], securityOpt: ['seccomp=unconfined', 'unmask=ALL'] };
 }

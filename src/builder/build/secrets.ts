@@ -6,9 +6,13 @@ import { log } from '../../base/log.ts';
 import type { SecretMount } from '../../dockerfile/mount.ts';
 import type { RunMount } from '../../runtime/spec.ts';
 import { inContainer } from '../destination.ts';
-import { giveOwner } from '../ownership.ts';
+import type { GitAccess } from '../git/access.ts';
+import { giveOwner, type Ownership } from '../ownership.ts';
+import type { FetchOptions } from './fetched.ts';
 import { type Command, scratchDirectory } from './mounts.ts';
 import type { StepPlace } from './stage.ts';
+import type { BuildOptions } from './types.ts';
+import { openVault, type Vault } from './vault.ts';
 
 /** What one secret or agent is for a command. */
 export interface OpenedSecret {
@@ -19,7 +23,7 @@ export interface OpenedSecret {
 const NOTHING: OpenedSecret = { mounts: [], env: {} };
 
 /** A secret as a file in memory, as a variable, or as both. E_NOT_FOUND when it is required and was not given. */
-export function openSecret(place: StepPlace, mount: SecretMount, { cwd }: Command): OpenedSecret {
+export function openSecret(place: StepPlace, mount: SecretMount, { cwd, user }: Command): OpenedSecret {
   const value = place.job.vault.value(mount.id);
   if (!value) {
     if (!mount.required) return NOTHING;
@@ -29,16 +33,38 @@ export function openSecret(place: StepPlace, mount: SecretMount, { cwd }: Comman
   }
   const env = mount.env === undefined ? {} : { [mount.env]: value.toString() };
   if (mount.target === undefined) return { mounts: [], env };
-  const { uid, gid, mode } = mount;
   const target = inContainer(mount.target, cwd);
-  return { mounts: [{ kind: 'secret', target, content: value, uid, gid, mode }], env };
+  const { mode } = mount;
+  return { mounts: [{ kind: 'secret', target, content: value, mode, ...ownerOf(mount, user) }], env };
 }
+
+function ownerOf({ options, uid, gid }: SecretMount, user: Ownership): Ownership {
+  return 'U' in options ? user : { uid, gid };
+}
+
+/** By what a build reaches others: `isOwn` for what the person named, and not the Dockerfile. */
+export function accessOf(vault: Vault, ssh: BuildOptions['ssh'], isOwn: boolean): GitAccess {
+  return {
+    secret: (id) => vault.value(id)?.toString(),
+    agent: ssh?.get('default'),
+    isOwn,
+    environment: process.env,
+  };
+}
+
+/** How contexts are fetched. */
+export function fetchOptions({ secrets, ssh, buildArgs }: Given): FetchOptions {
+  const keepGitDir = /^(?:1|true)$/i.test(buildArgs?.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR') ?? '');
+  return { access: accessOf(openVault(secrets ?? new Map()), ssh, true), keepGitDir };
+}
+
+type Given = Pick<BuildOptions, 'secrets' | 'ssh' | 'buildArgs'>;
 
 /** An agent's socket, with the owner and mode that the mount asks for; connections are passed on. */
 export async function openAgent(
   place: StepPlace,
   mount: SecretMount,
-  { cwd, stack }: Command,
+  { cwd, stack, user }: Command,
   count: number,
 ): Promise<OpenedSecret> {
   const agent = place.job.options.ssh?.get(mount.id);
@@ -52,7 +78,7 @@ export async function openAgent(
   const server = createServer((client) => void passOn(client, agent));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(source, resolve));
   stack.defer(() => void server.close());
-  giveOwner(place.container.engine.store.kind.owners, source, mount);
+  giveOwner(place.container.engine.store.kind.owners, source, { ...ownerOf(mount, user), mode: mount.mode });
   const target = inContainer(mount.target ?? `/run/buildkit/ssh_agent.${count}`, cwd);
   const bind = { kind: 'bind', source, target, readonly: true, recursive: false } as const;
   return { mounts: [bind], env: { SSH_AUTH_SOCK: target } };

@@ -1,14 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Digest } from '../../base/digest.ts';
 import { BldError, isErrno } from '../../base/errors.ts';
 import { type IgnoreMatcher, parseIgnoreFile } from '../../dockerfile/ignore.ts';
 import type { Stage, StageBase } from '../../dockerfile/plan.ts';
+import { redactText } from '../../registry/redact.ts';
 import { read } from '../container.ts';
+import type { Engine } from '../engine.ts';
 import { obtainImage } from '../from.ts';
 import { filesOfLayers, hostOrigin, type Origin, originOf } from '../origin.ts';
 import { layerStack } from '../rootfs.ts';
-import type { Job } from './job.ts';
+import { type FetchOptions, fetchContext } from './fetched.ts';
+import { readInside } from './inside.ts';
+import type { Job, MainContext } from './job.ts';
 
 /** Where a COPY or a mount takes its files from, not opened yet. */
 export interface FileSource {
@@ -18,38 +22,66 @@ export interface FileSource {
   readonly trees: () => Promise<readonly string[]>;
 }
 
-/** What a `--build-context` value means. */
+/** What a `--build-context` value means; a stage of the same file (`target:NAME`) is the plan's to resolve. */
 export type NamedContext =
-  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'directory'; readonly path: string; readonly isFetched: boolean }
   | { readonly kind: 'image'; readonly image: string };
 
-/** Reads a `--build-context` value. E_UNSUPPORTED for what would have to be fetched by git or HTTP. */
-export function readContext(value: string): NamedContext {
+/** Reads a `--build-context` value, and fetches what it names by git or http. */
+export async function readContext(
+  engine: Engine,
+  value: string,
+  options: FetchOptions,
+): Promise<NamedContext> {
   const [, scheme, rest = ''] = /^([a-z-]+):\/\/(.*)$/s.exec(value) ?? [];
   if (scheme === 'docker-image' || scheme === 'container-image') return { kind: 'image', image: rest };
-  if (scheme === 'oci-layout') return { kind: 'image', image: `oci:${rest.replace(/@sha256:.*$/, '')}` };
-  if (scheme === undefined && !/^(?:git@|docker-image:|target:)/.test(value)) {
-    return { kind: 'directory', path: resolve(value) };
+  if (value.startsWith('docker-image:')) return { kind: 'image', image: value.slice('docker-image:'.length) };
+  if (scheme === 'oci-layout') return { kind: 'image', image: layoutLocation(rest) };
+  const path = resolve(value);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    return { kind: 'directory', path, isFetched: false };
   }
+  const fetched = await fetchContext(engine, value, options);
+  if (fetched?.text !== undefined)
+    throw new BldError('E_ARCHIVE', `build context ${redactText(value)}: this is no archive`);
+  if (fetched) return { kind: 'directory', path: fetched.directory, isFetched: true };
   throw new BldError(
-    'E_UNSUPPORTED',
-    `build context ${JSON.stringify(value)} is of a kind that is not provided`,
+    scheme === undefined ? 'E_NOT_FOUND' : 'E_USAGE',
+    `build context ${JSON.stringify(redactText(value))} is neither a directory nor anything else that is known`,
     {
-      hint: 'there are directories, docker-image://NAME and oci-layout://PATH:NAME',
+      hint: 'there are directories, http and git addresses, docker-image://NAME, oci-layout://PATH[:TAG][@DIGEST] and target:STAGE',
     },
   );
 }
 
-/** The first ignore file of these that is there. E_DOCKERFILE when a line of it is wrong. */
-export function readIgnoreFile(paths: readonly string[]): IgnoreMatcher | undefined {
+/** `PATH[:TAG][@DIGEST]` as the transport has it. */
+function layoutLocation(text: string): string {
+  const [, path = '', tag, digest] =
+    /^(.*?)(?::([\w][\w.-]{0,127}))?(?:@(sha\d+:[0-9a-f]+))?$/s.exec(text) ?? [];
+  const absolute = resolve(path);
+  if (digest !== undefined) return `oci:${absolute}:@${digest}`;
+  return tag === undefined ? `oci:${absolute}` : `oci:${absolute}:${tag}`;
+}
+
+/** The first ignore file of these that is there; of a fetched tree when its directory is given. E_DOCKERFILE when a line of it is wrong. */
+export function readIgnoreFile(
+  paths: readonly string[],
+  fetched?: string | undefined,
+): IgnoreMatcher | undefined {
   for (const path of paths) {
-    try {
-      return parseIgnoreFile(readFileSync(path, 'utf8'), path);
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-    }
+    const text = fetched === undefined ? readOwn(path) : readInside(fetched, path);
+    if (text !== null) return parseIgnoreFile(text, path);
   }
   return undefined;
+}
+
+function readOwn(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw error;
+  }
 }
 
 /** The ignore files that a context has of its own. */
@@ -57,9 +89,16 @@ export function ignoreFilesOf(directory: string): string[] {
   return ['.containerignore', '.dockerignore'].map((name) => join(directory, name));
 }
 
+/** What the ignore file of a named context leaves out. */
+export function contextIgnore(
+  context: NamedContext & { readonly kind: 'directory' },
+): IgnoreMatcher | undefined {
+  return readIgnoreFile(ignoreFilesOf(context.path), context.isFetched ? context.path : undefined);
+}
+
 /** The build's own context, or what `--from=name` means to this stage. */
 export async function sourceOf(job: Job, stage: Stage, name: string | undefined): Promise<FileSource> {
-  if (name === undefined || name === '') return directorySource(job.context.directory, job.context.ignore);
+  if (name === undefined || name === '') return directorySource(job.context, job.context.ignore);
   const base = job.plan.resolve(name, stage);
   if (base === undefined) throw new BldError('E_NOT_FOUND', `invalid stage index ${name}`);
   return baseSource(job, stage, base);
@@ -78,17 +117,21 @@ async function baseSource(job: Job, stage: Stage, base: StageBase): Promise<File
     case 'image':
       return imageSource(job, stage, base.reference);
     case 'context': {
-      const context = job.named(base.name);
+      const context = await job.named(base.name);
       if (context.kind === 'image') return imageSource(job, stage, context.image);
-      return directorySource(context.path, readIgnoreFile(ignoreFilesOf(context.path)));
+      const label = context.isFetched ? `the context ${base.name}` : undefined;
+      return directorySource({ directory: context.path, label }, contextIgnore(context));
     }
     default:
       throw new Error(`internal: a source of kind ${JSON.stringify(base)} in ${engine.store.root}`);
   }
 }
 
-function directorySource(directory: string, ignore: IgnoreMatcher | undefined): FileSource {
-  const open = () => hostOrigin({ contextDir: directory });
+function directorySource(
+  { directory, label }: Pick<MainContext, 'directory' | 'label'>,
+  ignore: IgnoreMatcher | undefined,
+): FileSource {
+  const open = () => hostOrigin({ contextDir: directory, label });
   return { open, trees: async () => [directory], ...(ignore && { ignore }) };
 }
 

@@ -18,7 +18,7 @@ import { copyStep } from './copy-step.ts';
 import { atInstruction } from './failure.ts';
 import type { BuiltStage, Job } from './job.ts';
 import { runStep } from './run-step.ts';
-import { ignoreFilesOf, readIgnoreFile } from './sources.ts';
+import { contextIgnore } from './sources.ts';
 import { openTeller, type Teller } from './tell.ts';
 import { workdirStep } from './workdir-step.ts';
 
@@ -92,7 +92,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
       ? base.reference
       : base.kind === 'scratch'
         ? 'scratch'
-        : contextImage(job, base.name);
+        : await contextImage(job, base.name);
   const container = await from(job.engine, name, {
     suffix: 'build',
     transient: true,
@@ -114,17 +114,17 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
 }
 
 /** What a named context in place of an image is as a base. */
-function contextImage(job: Job, name: string): string {
-  const context = job.named(name);
+async function contextImage(job: Job, name: string): Promise<string> {
+  const context = await job.named(name);
   return context.kind === 'image' ? context.image : 'scratch';
 }
 
 async function copyContext(job: Job, name: string, container: Container): Promise<void> {
-  const context = job.named(name);
+  const context = await job.named(name);
   if (context.kind === 'image') return;
   await copy(container, ['.'], '/', {
     origin: () => hostOrigin({ contextDir: context.path }),
-    ignore: readIgnoreFile(ignoreFilesOf(context.path)),
+    ignore: contextIgnore(context),
   });
 }
 

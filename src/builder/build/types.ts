@@ -66,8 +66,20 @@ export interface BuildOptions {
   /** What the image is for; the machine's own when absent. */
   readonly platform?: Platform | undefined;
   readonly pull?: PullPolicy | undefined;
-  /** Name → directory, `docker-image://NAME`, `oci-layout://PATH[:NAME]`: stands in for a stage or image. */
+  /**
+   * Name → directory, `docker-image://NAME`, `oci-layout://PATH[:TAG][@DIGEST]`, `target:STAGE`, the address of an archive
+   * or a git repository: stands in for a stage or image.
+   */
   readonly contexts?: ReadonlyMap<string, string> | undefined;
+  /** In place of the image of the first FROM. */
+  readonly from?: string | undefined;
+  /** Variables that each stage sets right after its FROM; an ENV of the file may set them anew. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** `--mount`s for every RUN, as a RUN has them. */
+  readonly mounts?: readonly string[] | undefined;
+  /** RUNs see `/etc/hosts` and `/etc/hostname` of the image as they are. */
+  readonly noHosts?: boolean | undefined;
+  readonly noHostname?: boolean | undefined;
   readonly secrets?: ReadonlyMap<string, SecretSource> | undefined;
   /** A secret in a layer is E_SECRET, not a warning. */
   readonly failOnSecret?: boolean | undefined;
@@ -76,7 +88,7 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** How RUNs run. */
   readonly run?: RunDefaults | undefined;
-  /** `security.insecure`: what RUNs may ask for beyond the usual. */
+  /** What RUNs may ask for beyond the usual: `security.insecure`, `network.host`, `device`, `device=PATH`. */
   readonly allow?: readonly string[] | undefined;
   /** One layer a step (true when absent), or all steps of a stage in one. */
   readonly layers?: boolean | undefined;

@@ -4,15 +4,25 @@ import type { Platform } from '../../base/descriptor.ts';
 import { BldError } from '../../base/errors.ts';
 import { check } from '../../builder/build/check.ts';
 import { openSource } from '../../builder/build/context.ts';
+import { fetchOptions } from '../../builder/build/secrets.ts';
 import { type BuildEvent, type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
 import type { Committed } from '../../builder/commit.ts';
 import type { Engine } from '../../builder/engine.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
 import { hostPlatform } from '../../images/platform.ts';
+import { openAgents } from '../build-agents.ts';
 import { BUILD } from '../build-call.ts';
 import { tellCheck, tellOutline, tellTargets } from '../build-check.ts';
-import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
+import {
+  argumentLines,
+  buildArgs,
+  cppFlags,
+  namedValues,
+  readSecret,
+  readSsh,
+  variables,
+} from '../build-inputs.ts';
 import { type Outputs, outputsOf } from '../build-outputs.ts';
 import { openBuildView } from '../build-view/open.ts';
 import type { BuildView } from '../build-view/view.ts';
@@ -56,7 +66,11 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
     contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
     failOnSecret: options.failOnSecret,
     secrets: new Map(options.secret.map((text) => readSecret(text, env))),
-    ssh: new Map(options.ssh.map((text) => readAgent(text, env))),
+    from: options.from,
+    env: variables(options.env, env),
+    mounts: options.mount,
+    noHosts: options.noHosts,
+    noHostname: options.noHostname,
     labels: namedValues(options.label, 'label'),
     run: runDefaults(options),
     allow: options.allow as readonly string[],
@@ -72,7 +86,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
       rewriteTimestamp: options.rewriteTimestamp,
       omitHistory: options.omitHistory,
       change: {
-        env: { ...namedValues(options.env, 'variable'), ...Object.fromEntries(unset(options.unsetenv)) },
+        env: Object.fromEntries(unset(options.unsetenv)),
         labels: Object.fromEntries(unset(options.unsetlabel)),
       },
       annotations: namedValues(options.annotation, 'annotation'),
@@ -158,13 +172,18 @@ interface Work {
 
 async function perform(work: Work): Promise<Outcome> {
   const { context, options, directory, engine, view, outputs, onEvent } = work;
+  using agents = new DisposableStack();
+  const sources = options.ssh.map((text) => readSsh(text, context.env));
+  const ssh = await openAgents(engine, sources, agents);
+  const building = { ...buildOptions(options, context.env), ssh };
   const source = await openSource(engine, {
+    ...fetchOptions(building),
     context: directory,
     files: options.file,
     ignoreFile: options.ignorefile,
+    cppFlags: cppFlags(options.cppFlag, context.env),
     input: () => process.stdin,
   });
-  const building = buildOptions(options, context.env);
   const call = [options.check, options.call].find((one) => one && one.method !== 'build') ?? BUILD;
   if (call.method === 'targets') return tellTargets(planOf(source, building), call.format);
   const report = check(engine, source, { ...planOptions(building), check: call.options });

@@ -14,7 +14,7 @@ import {
   timeFlags,
 } from '../flags.ts';
 import { defineCommand } from '../spec.ts';
-import { readAtLeast, readChoice } from '../values.ts';
+import { readAtLeast, readChoice, readEntitlement } from '../values.ts';
 
 const NO_REMOTE_CACHE = 'steps are kept in the store alone';
 const NO_TTL = 'a step is the same or it is not, however old it is';
@@ -24,19 +24,18 @@ const sourceFlags = {
   target: text('stage to build (default the last)', { value: 'STAGE' }),
   'build-arg': list('value of an ARG: NAME=VALUE, or NAME to pass a variable on', { value: 'ARG' }),
   'build-arg-file': list('file of NAME=VALUE lines', { value: 'PATH' }),
-  'build-context': list('directory or image in place of a stage or image: NAME=VALUE', { value: 'CONTEXT' }),
+  'build-context': list(
+    'directory, image, stage, or http or git address in place of a stage or image: NAME=VALUE',
+    { value: 'CONTEXT' },
+  ),
   ignorefile: text('file of patterns to leave out of the context', { value: 'PATH' }),
-  from: text('image in place of that of the first FROM', {
-    value: 'IMAGE',
-    unsupported: 'name it in the Dockerfile by an ARG',
-  }),
+  from: text('image in place of that of the first FROM', { value: 'IMAGE' }),
   'skip-unused-stages': bool('leave out stages that the target does not need', {
     fallback: true,
     unsupported: 'only what the target needs is built',
   }),
-  'cpp-flag': list('flag for the C preprocessor', {
+  'cpp-flag': list('flag for the C preprocessor, which Dockerfiles named *.in pass through', {
     value: 'FLAG',
-    unsupported: 'Dockerfiles are not run through cpp',
   }),
   stdin: bool('RUNs read standard input', { unsupported: 'RUNs read nothing' }),
 };
@@ -56,7 +55,9 @@ const outputFlags = {
   unsetlabel: csv('remove a label of the base image', { value: 'NAME' }),
   annotation: list('annotation of the manifest: NAME=VALUE', { value: 'ANNOTATION' }),
   unsetannotation: csv('remove an annotation', { value: 'NAME' }),
-  env: list('variable of the image: NAME=VALUE', { value: 'VARIABLE' }),
+  env: list('variable that each stage starts with: NAME=VALUE, or NAME to pass a variable on', {
+    value: 'VARIABLE',
+  }),
   unsetenv: csv('remove a variable of the image', { value: 'NAME' }),
   format,
   squash: bool('make one layer of all, the base included'),
@@ -76,11 +77,12 @@ export const spec = defineCommand({
   group: 'Containers',
   summary: 'Build an image from a Dockerfile',
   description:
-    'Builds an image by the steps of a Dockerfile, with the files of a context directory. Steps that were done before, with the same files and settings, are taken from the store. Prints the steps, what they say, and at the end the id of the image.',
+    'Builds an image by the steps of a Dockerfile, with the files of a context: a directory, an archive, the address of either or of a git repository (URL.git#ref:subdir), or - for standard input. Steps that were done before, with the same files and settings, are taken from the store. Prints the steps, what they say, and at the end the id of the image.',
   usage: '[flags] [CONTEXT]',
   examples: [
     'bld build -t registry.example.com/team/app:1.0 .',
     'bld build -f Dockerfile.test --target test ~/src/app',
+    "bld build 'https://git.example.com/team/app.git?branch=main&subdir=server'",
   ],
   flags: {
     ...registryFlags,
@@ -95,9 +97,9 @@ export const spec = defineCommand({
     ...sourceFlags,
     ...outputFlags,
     allow: csv(
-      'what RUNs may ask for: security.insecure',
+      'what RUNs may ask for: security.insecure, network.host, device or device=PATH',
       { value: 'ENTITLEMENT' },
-      readChoice('security.insecure', 'network.host'),
+      readEntitlement,
     ),
     layers: bool('one layer a step', { fallback: true, env: ['BLD_LAYERS', 'BUILDAH_LAYERS'] }),
     check: value('check the Dockerfile, build nothing: error=true, skip=RULE, format=json', readCheck, {
@@ -122,7 +124,9 @@ export const spec = defineCommand({
     jobs: value('stages that are built at once', readAtLeast(0), { value: 'N', fallback: 1 }),
     secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
     'fail-on-secret': bool('fail when a layer holds a secret, instead of a warning'),
-    ssh: list('agent for RUN --mount=type=ssh: default, or ID=SOCKET', { value: 'AGENT' }),
+    ssh: list('agent for RUN --mount=type=ssh and for git: default, ID=SOCKET or ID=KEY[,KEY]', {
+      value: 'AGENT',
+    }),
     'keep-failed': bool('keep the working container of the stage that failed'),
     rm: bool('working containers go after the build', { fallback: true, hidden: true, ignored: true }),
     'force-rm': bool('working containers go after a failed build too', { hidden: true, ignored: true }),
@@ -147,19 +151,15 @@ export const spec = defineCommand({
     'all-platforms': bool('build for all platforms of the base images', {
       unsupported: 'name one with --platform',
     }),
-    mount: list('mount for every RUN', { value: 'MOUNT', unsupported: 'use --volume, or RUN --mount' }),
+    mount: list('mount for every RUN, as RUN --mount has it', { value: 'MOUNT' }),
     'hooks-dir': list('directory of OCI hooks', { value: 'PATH', unsupported: 'no hooks are run' }),
     runtime: text('OCI runtime', { value: 'PATH', unsupported: 'RUNs need no other program' }),
     'runtime-flag': csv('flag for the OCI runtime', {
       value: 'FLAG',
       unsupported: 'RUNs need no other program',
     }),
-    'no-hosts': bool('leave /etc/hosts of the image alone', {
-      unsupported: 'RUNs always see an /etc/hosts of their own',
-    }),
-    'no-hostname': bool('leave /etc/hostname of the image alone', {
-      unsupported: 'RUNs always see an /etc/hostname of their own',
-    }),
+    'no-hosts': bool('leave /etc/hosts of the image alone'),
+    'no-hostname': bool('leave /etc/hostname of the image alone'),
     'compat-volumes': bool('throw away what is written to volumes', {
       unsupported: 'what is written to a volume is kept',
     }),

@@ -21,9 +21,7 @@ export const transferFlags = {
   exclude: csv('pattern of files to leave out', { value: 'PATTERN' }),
   from: text('container or image that sources are taken from', { value: 'NAME' }),
   ignorefile: text('file of patterns to leave out', { value: 'PATH' }),
-  link: bool('make a layer that stands on none below', {
-    unsupported: 'with --cache each copy is a layer of its own already',
-  }),
+  link: bool('make a layer that stands on none below: links and owners of the container do not count'),
   'no-follow-symlinks': bool('copy a symbolic link instead of what it points to'),
   quiet: quiet('do not print the digest of the content'),
   timestamp: value('date of the content', readSeconds, { value: 'SECONDS' }),

@@ -32,6 +32,7 @@ export async function transfer(
     chown: options.chown,
     chmod: options.chmod,
     parents: options.parents,
+    link: options.link,
     checksum: options.checksum === undefined ? undefined : parseDigest(options.checksum),
     allowEmptyWildcard: options.allowEmptyWildcard,
     noWildcard: !options.allowWildcard,

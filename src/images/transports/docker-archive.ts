@@ -48,13 +48,13 @@ function choose(items: readonly Item[], selector: Selector | undefined, label: s
   if (selector?.by === 'position') {
     const item = items[selector.position];
     if (item) return item;
-  } else if (selector) {
+  } else if (selector?.by === 'name') {
     const wanted = canonicalName(parseReference(selector.name));
     const item = items.find(({ names }) =>
       names.some((name) => canonicalName(parseReference(name)) === wanted),
     );
     if (item) return item;
-  } else {
+  } else if (!selector) {
     const [only, ...others] = items;
     if (only && others.length === 0) return only;
     if (only) throw new BldError('E_USAGE', `${label} holds ${items.length} images: name one`, { hint });

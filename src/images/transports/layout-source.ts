@@ -51,6 +51,11 @@ function select(entries: readonly Descriptor[], selector: Selector | undefined, 
     if (entry) return entry;
     throw new BldError('E_NOT_FOUND', `${label} has no image at that position`, { hint });
   }
+  if (selector?.by === 'digest') {
+    const entry = entries.find(({ digest }) => digest === selector.digest);
+    if (entry) return entry;
+    throw new BldError('E_NOT_FOUND', `${label}: the layout's index has no image of that digest`, { hint });
+  }
   if (selector) {
     const { name } = selector;
     const entry =

@@ -123,8 +123,8 @@ export async function resolveSink(location: Location, context: TransportContext)
 }
 
 function selectedName({ select }: { readonly select?: Selector }, label: string): string | undefined {
-  if (select?.by === 'position') {
-    throw new BldError('E_USAGE', `${label}: an image is written under a name, not at a position`);
+  if (select && select.by !== 'name') {
+    throw new BldError('E_USAGE', `${label}: an image is written under a name alone`);
   }
   return select?.name;
 }

@@ -37,5 +37,5 @@ test('an answer that comes before the source of the body ends leaves no timer be
     agent.destroy();
     server.close();
   }
-  expect(timers()).toBe(before);
+  expect(timers()).toBeLessThanOrEqual(before); // others may end meanwhile
 });
