@@ -6,6 +6,7 @@ import type { History } from '../images/types.ts';
 import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
+import type { SharedSteps } from './engine.ts';
 import { freeze } from './freeze.ts';
 import type { ContainerState } from './state.ts';
 
@@ -71,13 +72,47 @@ async function addEntry(container: Container, entry: History): Promise<void> {
 }
 
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
-  const { store, requireCached, refresh, onStep } = container.engine;
   const site = siteOf(details);
   await freeze(container, { created: now(), created_by: 'files changed outside of steps' });
   const inputs = await details.inputs();
   const { record } = read(container);
   const key = digestOf(JSON.stringify([CACHE_FORMAT, record.layers, inputs]));
-  const known = refresh ? null : store.steps.get(key);
+  const { shared } = container.engine;
+  const perform = () => keyedStep(container, details, { key, site, inputs });
+  return shared ? alone(shared, key, perform) : perform();
+}
+
+/** One step of a key at a time: who comes second finds the record of the first. */
+async function alone<Result>(
+  { running, done }: SharedSteps,
+  key: Digest,
+  perform: () => Promise<Result>,
+): Promise<Result> {
+  for (let other = running.get(key); other; other = running.get(key)) await other.catch(() => {});
+  const step = perform();
+  running.set(key, step);
+  try {
+    const result = await step;
+    done.add(key);
+    return result;
+  } finally {
+    running.delete(key);
+  }
+}
+
+interface Keyed {
+  readonly key: Digest;
+  readonly site: string;
+  readonly inputs: Inputs;
+}
+
+async function keyedStep<Result>(
+  container: Container,
+  details: Step<Result>,
+  { key, site, inputs }: Keyed,
+): Promise<Result> {
+  const { store, requireCached, refresh, onStep, shared } = container.engine;
+  const known = refresh && !shared?.done.has(key) ? null : store.steps.get(key);
   if (known && replay(container, known, details)) {
     log.info(`cached: ${site}`);
     onStep?.({ site, replayed: true });

@@ -3,7 +3,8 @@ import type { BuildEvent, StageLabel } from '../builder/build.ts';
 
 /** What a build says, in Buildah's words; `say` gets whole pieces of text with their line ends. */
 export function buildReport(say: (text: string) => void): (event: BuildEvent) => void {
-  const prefix = ({ position, count }: StageLabel) => (count > 1 ? `[${position}/${count}] ` : '');
+  const prefix = ({ position, count, platform }: StageLabel) =>
+    `${platform === undefined ? '' : `[${platform}] `}${count > 1 ? `[${position}/${count}] ` : ''}`;
   return (event) => {
     switch (event.kind) {
       case 'step':

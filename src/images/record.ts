@@ -26,12 +26,23 @@ export function imageConfig(store: Store, image: ImageRecord): ImageConfig {
   return decodeConfig(store.blobs.read(image.id), `config of image ${image.id}`);
 }
 
+/** The annotations of the image's manifest, or those that it is to get. */
+export function manifestAnnotations(store: Store, image: ImageRecord): StringMap {
+  if (!image.manifest) return imageData(image).annotations ?? {};
+  const { digest, mediaType } = image.manifest;
+  const document = decodeManifest(store.blobs.read(digest), mediaType, `manifest ${digest}`);
+  return (document.kind === 'manifest' && document.manifest.annotations) || {};
+}
+
 /**
- * The image that a person means by this text: a full id, a name (unqualified ones in `localhost/` first), a name of an
- * index (then its image for `platform`), or the beginning of an id. Null when there is none.
+ * The image that a person means by this text: a full id, a name (unqualified ones in `localhost/` first), a name or the
+ * digest of an index (then its image for `platform`), or the beginning of an id. Null when there is none.
  */
 export function findImage(store: Store, text: string, platform: Platform): ImageRecord | null {
-  if (text.startsWith('sha256:') || (isImageId(text) && text.length === 64)) return store.images.find(text);
+  if (text.startsWith('sha256:') || (isImageId(text) && text.length === 64)) {
+    const digest = text.startsWith('sha256:') ? text : `sha256:${text}`;
+    return store.images.find(text) ?? imageOfIndex(store, digest, platform);
+  }
   for (const name of candidates(text)) {
     const image = store.images.find(name) ?? imageOfIndex(store, name, platform);
     if (image) return image;

@@ -30,6 +30,11 @@ export interface Job {
   readonly containers: Container[];
 }
 
+/** A job with what it has begun. */
+export interface OpenJob extends Job {
+  running(): readonly Promise<BuiltStage>[];
+}
+
 /** What a stage leaves for those that stand on it. All that its container changed is frozen. */
 export interface BuiltStage {
   readonly container: Container;

@@ -1,22 +1,22 @@
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { Platform } from '../../base/descriptor.ts';
 import { BldError } from '../../base/errors.ts';
 import { check } from '../../builder/build/check.ts';
 import { openSource } from '../../builder/build/context.ts';
-import { type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
-import type { Committed } from '../../builder/commit.ts';
-import { exportDirectory, exportTar } from '../../builder/export.ts';
-import { push } from '../../builder/images.ts';
+import { type BuildOptions, type Built, build, planOf, planOptions } from '../../builder/build.ts';
+import type { Engine } from '../../builder/engine.ts';
+import { describe } from '../../builder/images.ts';
+import { addToList } from '../../builder/lists.ts';
 import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
 import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
-import { outputsOf } from '../build-outputs.ts';
+import { writeMetadata } from '../build-metadata.ts';
+import { type Outputs, outputsOf } from '../build-outputs.ts';
+import { allPlatforms, namedPlatforms } from '../build-platforms.ts';
 import { buildReport } from '../build-report.ts';
 import { compressionOptions } from '../compression-options.ts';
 import type { Context } from '../context.ts';
 import { identity } from '../identity.ts';
 import { lines, type Outcome, text, writeLog } from '../output.ts';
-import { onePlatform } from '../platform-option.ts';
 import { runDefaults } from '../run-defaults.ts';
 import type { Handler, Values } from '../spec.ts';
 import { readSeconds } from '../values.ts';
@@ -34,20 +34,21 @@ function epochOf(text: string | undefined): number | undefined {
 
 type Options = Values<typeof spec.flags>;
 
-function platformOf(options: Options): Platform | undefined {
-  if (options.platform.length < 2) return onePlatform(options);
-  throw new BldError('E_UNSUPPORTED', 'several platforms in one build are not provided', {
-    hint: 'build each of them with its own --platform and name',
-  });
-}
-
-function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
+function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs): BuildOptions {
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
+  const epoch = options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH'));
+  if (epoch !== undefined) args.set('SOURCE_DATE_EPOCH', String(epoch));
+  const { isCacheOnly, takesStdout: _, annotations, rewritesTimestamps, ...places } = outputs;
   const unset = (names: readonly unknown[]) => names.map((name) => [String(name), null] as const);
   return {
+    ...places,
+    cacheOnly: isCacheOnly,
     target: options.target,
     buildArgs: args,
-    platform: platformOf(options),
+    platforms: namedPlatforms(options),
+    allStages: !options.skipUnusedStages,
+    inheritLabels: options.inheritLabels,
+    inheritAnnotations: options.inheritAnnotations,
     pull: options.pullAlways ? 'always' : options.pullNever ? 'never' : options.pull,
     contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
     secrets: new Map(options.secret.map((text) => readSecret(text, env))),
@@ -63,14 +64,16 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
       format: options.format,
       squash: options.squash,
       timestamp: options.timestamp,
-      sourceDateEpoch: options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH')),
-      rewriteTimestamp: options.rewriteTimestamp,
+      sourceDateEpoch: epoch,
+      rewriteTimestamp: options.rewriteTimestamp || rewritesTimestamps,
       omitHistory: options.omitHistory,
       change: {
         env: { ...namedValues(options.env, 'variable'), ...Object.fromEntries(unset(options.unsetenv)) },
         labels: Object.fromEntries(unset(options.unsetlabel)),
+        ...(options.osVersion !== undefined && { osVersion: options.osVersion }),
+        ...(options.osFeature.length > 0 && { osFeatures: { add: options.osFeature } }),
       },
-      annotations: namedValues(options.annotation, 'annotation'),
+      annotations: { ...namedValues(options.annotation, 'annotation'), ...annotations },
       unsetAnnotations: options.unsetannotation,
       identity: options.identityLabel ? identity().version : undefined,
       createdAnnotation: options.createdAnnotation,
@@ -94,19 +97,25 @@ function tellCheck(context: Context, { warnings, errors, isViolation }: LintRepo
   return said ? undefined : text('Check complete, no warnings found.\n');
 }
 
-function tell(options: Options, made: Committed): Outcome {
+/** `--manifest`: what was built becomes a part of the list, which is made when it is not there. */
+async function addBuilt(engine: Engine, list: string, { images }: Built): Promise<void> {
+  for (const { id, platform } of images) await addToList(engine, list, id, { platform, create: true });
+}
+
+async function tell(engine: Engine, options: Options, made: Built): Promise<Outcome> {
+  const { id, names, descriptor, isIndex } = made;
   if (options.metadataFile !== undefined) {
-    const metadata = {
-      'containerimage.config.digest': made.id,
-      ...(made.manifest && { 'containerimage.digest': made.manifest }),
-      ...(made.names.length > 0 && { 'image.name': made.names.join(',') }),
-    };
-    writeFileSync(options.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+    const isKept = engine.store.images.get(id) || engine.store.images.findIndex(id);
+    writeMetadata(options.metadataFile, {
+      ...(!isIndex && { config: id }),
+      descriptor: descriptor ?? (isKept ? await describe(engine, id) : null),
+      names,
+    });
   }
-  if (options.iidfile !== undefined) writeFileSync(options.iidfile, made.id);
-  if (options.iidfileRaw !== undefined) writeFileSync(options.iidfileRaw, made.id.slice(7));
+  if (options.iidfile !== undefined) writeFileSync(options.iidfile, id);
+  if (options.iidfileRaw !== undefined) writeFileSync(options.iidfileRaw, id.slice(7));
   const isFiled = options.iidfile !== undefined || options.iidfileRaw !== undefined;
-  return isFiled ? undefined : lines([made.id.slice(7)]);
+  return isFiled ? undefined : lines([id.slice(7)]);
 }
 
 /** Where what the build says goes: standard output (or error, where a tar takes that one), a file, nowhere. */
@@ -128,27 +137,25 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
     ignoreFile: options.ignorefile,
     input: () => process.stdin,
   });
-  const building = buildOptions(options, context.env);
+  const outputs = outputsOf(options.tag, options.output, options.push);
+  const asked = buildOptions(options, context.env, outputs);
+  const building = options.allPlatforms
+    ? { ...asked, platforms: await allPlatforms(engine, source, asked) }
+    : asked;
   const report = check(engine, source, planOptions(building));
   if (options.check) return tellCheck(context, report);
   if (report.isViolation) tellCheck(context, report);
   for (const file of [options.iidfile, options.iidfileRaw])
     if (file !== undefined) rmSync(file, { force: true });
-  const outputs = outputsOf(options.tag, options.output, options.push);
-  const { names, destinations } = outputs;
-  const say = speaker(context, options, outputs.tars.includes('-'));
+  const say = speaker(context, options, outputs.takesStdout);
   const plan = planOf(source, building);
-  const made = await build(engine, source, { ...building, names, destinations, onEvent: buildReport(say) });
+  const made = await build(engine, source, { ...building, onEvent: buildReport(say) });
   if (plan.unusedBuildArgs.length > 0) {
     say(`[Warning] one or more build args were not consumed: [${plan.unusedBuildArgs.join(' ')}]\n`);
   }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     say(`Successfully tagged ${name}\n`);
-  for (const directory of outputs.directories) await exportDirectory(engine, made.id, directory);
-  for (const tar of outputs.tars) await exportTar(engine, made.id, tar === '-' ? process.stdout : tar);
-  for (const name of outputs.pushed) {
-    await push(engine, name, `docker://${name}`, { format: options.format });
-  }
-  const said = tell(options, made);
-  return outputs.tars.includes('-') ? undefined : said;
+  if (options.manifest !== undefined) await addBuilt(engine, options.manifest, made);
+  const said = await tell(engine, options, made);
+  return outputs.takesStdout || outputs.isCacheOnly ? undefined : said;
 };

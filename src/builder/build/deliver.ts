@@ -1,0 +1,94 @@
+import type { Descriptor } from '../../base/descriptor.ts';
+import type { Digest } from '../../base/digest.ts';
+import { BldError } from '../../base/errors.ts';
+import { removeList } from '../../images/lists.ts';
+import type { Location } from '../../images/location.ts';
+import { formatPlatform } from '../../images/platform.ts';
+import { parseReference, repositoryName } from '../../images/reference.ts';
+import { pushOptions } from '../commit.ts';
+import type { Engine } from '../engine.ts';
+import { exportDirectory, exportTar, type FilesOf } from '../export.ts';
+import { describe, type PushRequest, pushed } from '../images.ts';
+import type { BuildOptions, BuiltPlatform } from './types.ts';
+
+/** A place outside of the store, and what the manifest there has to be instead of what the build says. */
+export interface Destination extends PushRequest {
+  readonly location: Location;
+}
+
+/** A name whose registry gets the image. */
+export interface PushedName extends PushRequest {
+  readonly name: string;
+  /** The registry gets no tag. */
+  readonly byDigest: boolean;
+}
+
+/** The files of the image: a directory, or a tar; `/dev/stdout` is standard output. */
+export interface FilesOutput {
+  readonly path: string;
+  /** Of several platforms each has a directory of its own, `linux_arm64`; else no two may have the same file. */
+  readonly split: boolean;
+}
+
+/** What a build made and has not given out yet. */
+export interface Made {
+  readonly id: Digest;
+  readonly images: readonly BuiltPlatform[];
+  readonly isIndex: boolean;
+}
+
+/** E_UNSUPPORTED for places that take one image, when there are several. */
+export function checkDestinations({ destinations = [] }: BuildOptions): void {
+  for (const { location } of destinations) {
+    if (location.transport !== 'docker-archive' && location.transport !== 'docker-daemon') continue;
+    throw new BldError('E_UNSUPPORTED', `${location.transport} takes one image, not an index of several`, {
+      hint: 'write an OCI archive, push to a registry, or build one platform',
+    });
+  }
+}
+
+/** Writes the image wherever the options want it; the manifest that was written last, null when none was. */
+export async function deliver(engine: Engine, made: Made, options: BuildOptions): Promise<Descriptor | null> {
+  const { destinations = [], pushed: names = [], directories = [], tars = [], commit = {} } = options;
+  const own = pushOptions(commit);
+  let written: Descriptor | null = null;
+  for (const { location, ...how } of destinations) {
+    written = await pushed(engine, made.id, location, { ...own, ...how });
+  }
+  for (const { path, split } of directories) await exportDirectory(engine, filesOf(made, split), path);
+  for (const { path, split } of tars) await exportTar(engine, filesOf(made, split), path);
+  for (const { name, byDigest, ...how } of names) {
+    const request = { ...own, ...how };
+    const target = byDigest ? await digestName(engine, made, { name, request }) : name;
+    written = await pushed(engine, made.id, `docker://${target}`, request);
+  }
+  return written;
+}
+
+/** `host/repository@digest`: the manifest has to be made before it can be pushed under its digest. */
+async function digestName(
+  engine: Engine,
+  { id }: Made,
+  { name, request }: { readonly name: string; readonly request: PushRequest },
+): Promise<string> {
+  const { digest } = await describe(engine, id, request);
+  return `${repositoryName(parseReference(name))}@${digest}`;
+}
+
+function filesOf({ images, isIndex }: Made, split: boolean): readonly FilesOf[] {
+  return images.map(({ id, platform }) => ({
+    image: id,
+    directory: isIndex && split ? formatPlatform(platform).replaceAll('/', '_') : null,
+  }));
+}
+
+/** Takes out of the store what was only made to be given out. */
+export function dropPassing({ store }: Engine, { id, isIndex }: Made): void {
+  if (isIndex) {
+    const list = store.images.findIndex(id);
+    if (list?.names.length === 0) removeList(store, list);
+    return;
+  }
+  const record = store.images.get(id);
+  if (record?.intermediate && record.names.length === 0) store.images.remove(id);
+}

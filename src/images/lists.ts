@@ -1,0 +1,90 @@
+import { type Digest, digestOf } from '../base/digest.ts';
+import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
+import { platformOf } from './config.ts';
+import { decodeManifest } from './decode.ts';
+import { encodeIndex, indexFormat } from './manifest-list.ts';
+import { type MaterialiseOptions, materialise } from './materialise.ts';
+import type { ImageFormat } from './media-types.ts';
+import { imageConfig } from './record.ts';
+import { isImageId, localCandidates } from './reference.ts';
+import type { Descriptor, Index } from './types.ts';
+
+/**
+ * An id that a list keeps while images come and go, as scripts rely on it: its contents have another digest each time,
+ * so the id is made of its first name.
+ */
+export function listId({ names, digest }: IndexRecord): Digest {
+  return names[0] === undefined ? digest : digestOf(`list ${names[0]}`);
+}
+
+/** The list that a person means: a name (unqualified ones in `localhost/` first), its digest, its id, the beginning of one. */
+export function findList(store: Store, text: string): IndexRecord | null {
+  const hex = text.replace(/^sha256:/, '');
+  if (isImageId(text)) {
+    const starts = (digest: Digest) => digest.slice(7).startsWith(hex);
+    const found = store.images
+      .listIndexes()
+      .filter((record) => starts(listId(record)) || starts(record.digest));
+    if (found.length === 1) return found[0] ?? null;
+    if (hex.length === 64) return null;
+  }
+  for (const name of [text, ...localCandidates(text)]) {
+    const record = store.images.findIndex(name);
+    if (record) return record;
+  }
+  return null;
+}
+
+/** What the list says. E_INTEGRITY. */
+export function readList(store: Store, { digest, mediaType }: IndexRecord): Index {
+  const document = decodeManifest(store.blobs.read(digest), mediaType, `manifest list ${digest}`);
+  if (document.kind !== 'index') throw new Error('internal: a manifest list that is an image');
+  return document.index;
+}
+
+/** The list's images that the store has. */
+export function imagesOf(store: Store, record: IndexRecord): ImageRecord[] {
+  const found = readList(store, record).manifests.map(({ digest }) => store.images.find(digest));
+  return found.filter((image) => image !== null);
+}
+
+/**
+ * The image as a list names it. Its manifest is made for that (its layers are compressed, once), and kept, for the list
+ * needs these very bytes.
+ */
+export async function listEntry(
+  store: Store,
+  image: ImageRecord,
+  options: MaterialiseOptions = {},
+): Promise<Descriptor> {
+  const { manifest, layers } = await materialise(store, image, options);
+  if (store.images.get(image.id)?.manifest?.digest !== manifest.digest) {
+    await store.images.setManifest(image.id, manifest, layers);
+  }
+  const { mediaType, digest, bytes } = manifest;
+  return { mediaType, digest, size: bytes.length, platform: platformOf(imageConfig(store, image)) };
+}
+
+/** Puts the list into the store under these names, which move from whatever had them. */
+export async function storeList(
+  store: Store,
+  index: Index,
+  names: readonly string[],
+  format: ImageFormat = indexFormat(index),
+): Promise<IndexRecord> {
+  const { mediaType, bytes } = encodeIndex(index, format);
+  return store.images.addIndex(mediaType, bytes, names);
+}
+
+/** The list goes, with the images that only stood in it and that no container needs. */
+export function removeList(store: Store, record: IndexRecord): void {
+  const images = imagesOf(store, record);
+  store.images.removeIndex(record.digest);
+  const needed = new Set(
+    store.images.listIndexes().flatMap((other) => imagesOf(store, other).map(({ id }) => id)),
+  );
+  for (const { imageId } of store.containers.list()) if (imageId) needed.add(imageId);
+  for (const { id, names, intermediate } of images) {
+    if (intermediate && names.length === 0 && !needed.has(id)) store.images.remove(id);
+  }
+}
