@@ -3,6 +3,7 @@ import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { findList, listEntry, listId, readList, removeList, storeList } from '../images/lists.ts';
+import { parseLocation } from '../images/location.ts';
 import {
   addToIndex,
   ambiguousPlatforms,
@@ -147,7 +148,8 @@ async function entriesOf(engine: Engine, image: string, options: AddOptions): Pr
   const { store } = engine;
   const list = options.all ? findList(store, image) : null;
   if (list) return { entries: readList(store, list).manifests, release: () => {} };
-  if (options.all && !findImage(store, image, hostPlatform())) {
+  const isElsewhere = parseLocation(image) !== null || !findImage(store, image, hostPlatform());
+  if (options.all && isElsewhere) {
     const { pullList } = await import('../images/pull-list.ts');
     const registry = { ...engine.registry, uid: engine.environment.uid, signal: engine.signal };
     const pulled = await pullList(store, image, { registry, onProgress: engine.progress });

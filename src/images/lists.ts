@@ -2,6 +2,7 @@ import { type Digest, digestOf } from '../base/digest.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { platformOf } from './config.ts';
 import { decodeManifest } from './decode.ts';
+import { parseLocation } from './location.ts';
 import { encodeIndex, indexFormat } from './manifest-list.ts';
 import { type MaterialiseOptions, materialise } from './materialise.ts';
 import type { ImageFormat } from './media-types.ts';
@@ -18,7 +19,9 @@ export function listId({ names, digest }: IndexRecord): Digest {
 }
 
 /** The list that a person means: a name (unqualified ones in `localhost/` first), its digest, its id, the beginning of one. */
-export function findList(store: Store, text: string): IndexRecord | null {
+export function findList(store: Store, asked: string): IndexRecord | null {
+  const text = asked.replace(/^containers-storage:/, '');
+  if (parseLocation(text)) return null;
   const hex = text.replace(/^sha256:/, '');
   if (isImageId(text)) {
     const starts = (digest: Digest) => digest.slice(7).startsWith(hex);
@@ -46,6 +49,12 @@ export function readList(store: Store, { digest, mediaType }: IndexRecord): Inde
 export function imagesOf(store: Store, record: IndexRecord): ImageRecord[] {
   const found = readList(store, record).manifests.map(({ digest }) => store.images.find(digest));
   return found.filter((image) => image !== null);
+}
+
+/** Ids of all images that stand in a list, and one of the lists for each. */
+export function listedImages(store: Store): ReadonlyMap<Digest, IndexRecord> {
+  const records = store.images.listIndexes();
+  return new Map(records.flatMap((record) => imagesOf(store, record).map(({ id }) => [id, record] as const)));
 }
 
 /**
@@ -80,9 +89,7 @@ export async function storeList(
 export function removeList(store: Store, record: IndexRecord): void {
   const images = imagesOf(store, record);
   store.images.removeIndex(record.digest);
-  const needed = new Set(
-    store.images.listIndexes().flatMap((other) => imagesOf(store, other).map(({ id }) => id)),
-  );
+  const needed = new Set(listedImages(store).keys());
   for (const { imageId } of store.containers.list()) if (imageId) needed.add(imageId);
   for (const { id, names, intermediate } of images) {
     if (intermediate && names.length === 0 && !needed.has(id)) store.images.remove(id);
