@@ -1,7 +1,8 @@
 import type { Descriptor, Platform } from '../base/descriptor.ts';
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
-import { findList, listEntry } from '../images/lists.ts';
+import { listEntry } from '../images/list-entry.ts';
+import { findList } from '../images/lists.ts';
 import type { Location } from '../images/location.ts';
 import type { LayerCompression } from '../images/media-types.ts';
 import { hostPlatform } from '../images/platform.ts';

@@ -2,7 +2,8 @@ import type { Descriptor, Platform } from '../base/descriptor.ts';
 import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { findList, listEntry, listId, readList, removeList, storeList } from '../images/lists.ts';
+import { listEntry } from '../images/list-entry.ts';
+import { findList, listId, readList, removeList, storeList } from '../images/lists.ts';
 import { parseLocation } from '../images/location.ts';
 import {
   addToIndex,

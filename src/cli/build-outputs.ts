@@ -22,6 +22,8 @@ export interface Outputs {
   /** Of each image's manifest, and of the index over several. */
   readonly annotations: Record<string, string>;
   readonly indexAnnotations: Record<string, string>;
+  /** How the store keeps the image, where an output tells. */
+  readonly stored: PushRequest;
   /** No image at all is wanted. */
   readonly isCacheOnly: boolean;
   readonly rewritesTimestamps: boolean;
@@ -51,6 +53,7 @@ export function outputsOf(tags: readonly string[], outputs: readonly string[], p
     tars: [],
     annotations: {},
     indexAnnotations: {},
+    stored: {},
     types: [],
     rewrites: false,
   };
@@ -81,7 +84,8 @@ function pathOf({ location }: Destination): string | undefined {
   return 'path' in location ? location.path : undefined;
 }
 
-type Growing = Omit<Outputs, 'isCacheOnly' | 'takesStdout' | 'rewritesTimestamps'> & {
+type Growing = Omit<Outputs, 'isCacheOnly' | 'takesStdout' | 'rewritesTimestamps' | 'stored'> & {
+  stored: PushRequest;
   readonly types: string[];
   rewrites: boolean;
 };
@@ -120,7 +124,10 @@ function addOutput(all: Growing, text: string): void {
       const named = name.split(',').filter(Boolean).map(newImageName);
       const byDigest = flag('push-by-digest', false);
       if (!byDigest) all.names.push(...named);
-      if (type === 'image' && !flag('push', false)) return;
+      if (type === 'image' && !flag('push', false)) {
+        all.stored = { ...all.stored, ...how };
+        return;
+      }
       const pushed = named.length > 0 ? named : [...all.names];
       if (pushed.length === 0) throw mistake(text, 'there is no name to push: name= or -t');
       return void all.pushed.push(...pushed.map((one) => ({ ...how, name: one, byDigest })));

@@ -1,14 +1,11 @@
 import { type Digest, digestOf } from '../base/digest.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
-import { platformOf } from './config.ts';
 import { decodeManifest } from './decode.ts';
 import { parseLocation } from './location.ts';
 import { encodeIndex, indexFormat } from './manifest-list.ts';
-import { type MaterialiseOptions, materialise } from './materialise.ts';
 import type { ImageFormat } from './media-types.ts';
-import { imageConfig } from './record.ts';
 import { isImageId, localCandidates } from './reference.ts';
-import type { Descriptor, Index } from './types.ts';
+import type { Index } from './types.ts';
 
 /**
  * An id that a list keeps while images come and go, as scripts rely on it: its contents have another digest each time,
@@ -55,23 +52,6 @@ export function imagesOf(store: Store, record: IndexRecord): ImageRecord[] {
 export function listedImages(store: Store): ReadonlyMap<Digest, IndexRecord> {
   const records = store.images.listIndexes();
   return new Map(records.flatMap((record) => imagesOf(store, record).map(({ id }) => [id, record] as const)));
-}
-
-/**
- * The image as a list names it. Its manifest is made for that (its layers are compressed, once), and kept, for the list
- * needs these very bytes.
- */
-export async function listEntry(
-  store: Store,
-  image: ImageRecord,
-  options: MaterialiseOptions = {},
-): Promise<Descriptor> {
-  const { manifest, layers } = await materialise(store, image, options);
-  if (store.images.get(image.id)?.manifest?.digest !== manifest.digest) {
-    await store.images.setManifest(image.id, manifest, layers);
-  }
-  const { mediaType, digest, bytes } = manifest;
-  return { mediaType, digest, size: bytes.length, platform: platformOf(imageConfig(store, image)) };
 }
 
 /** Puts the list into the store under these names, which move from whatever had them. */

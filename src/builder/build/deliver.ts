@@ -52,6 +52,8 @@ export async function deliver(engine: Engine, made: Made, options: BuildOptions)
   const { destinations = [], pushed: names = [], directories = [], tars = [], commit = {} } = options;
   const own = pushOptions(commit);
   let written: Descriptor | null = null;
+  // a form that was asked for is what the store keeps, and every later push sends
+  if (own.compression || own.force) await describe(engine, made.id, own);
   for (const { location, ...how } of destinations) {
     written = await pushed(engine, made.id, location, { ...own, ...how });
   }

@@ -1,7 +1,8 @@
 import type { Descriptor, Platform } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
-import { listEntry, storeList } from '../../images/lists.ts';
+import { listEntry } from '../../images/list-entry.ts';
+import { storeList } from '../../images/lists.ts';
 import { appendHistory, changeSettings } from '../../images/mutate.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { History, ImageConfig, Index } from '../../images/types.ts';

@@ -38,7 +38,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
   const epoch = options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH'));
   if (epoch !== undefined) args.set('SOURCE_DATE_EPOCH', String(epoch));
-  const { isCacheOnly, takesStdout: _, annotations, rewritesTimestamps, ...places } = outputs;
+  const { isCacheOnly, takesStdout: _, annotations, rewritesTimestamps, stored, ...places } = outputs;
   const unset = (names: readonly unknown[]) => names.map((name) => [String(name), null] as const);
   return {
     ...places,
@@ -78,6 +78,10 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
       identity: options.identityLabel ? identity().version : undefined,
       createdAnnotation: options.createdAnnotation,
       ...compressionOf(options),
+      ...(stored.format && { format: stored.format }),
+      ...(stored.compression && { compression: stored.compression }),
+      ...(stored.level !== undefined && { compressionLevel: stored.level }),
+      ...(stored.force !== undefined && { forceCompression: stored.force }),
     },
   };
 }
