@@ -1,7 +1,7 @@
 import { BldError } from '../base/errors.ts';
 import type { Engine } from '../builder/engine.ts';
 import { remove } from '../builder/remove.ts';
-import { listedImages, listId, removeList } from '../images/lists.ts';
+import { allLists, listedImages, listId, removeList } from '../images/lists.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { nameOf } from './image-names.ts';
 
@@ -41,7 +41,7 @@ export async function removeImage(
 
 /** Removes the lists that have no name, or all; as lines. */
 export function removeLists(store: Store, all: boolean): readonly string[] {
-  const gone = store.images.listIndexes().filter(({ names }) => all || names.length === 0);
+  const gone = allLists(store).filter(({ names }) => all || names.length === 0);
   for (const list of gone) removeList(store, list);
   return gone.flatMap((list) => [...list.names.map((name) => `untagged: ${name}`), listId(list).slice(7)]);
 }

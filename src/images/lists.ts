@@ -3,9 +3,10 @@ import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { decodeManifest } from './decode.ts';
 import { parseLocation } from './location.ts';
 import { encodeIndex, indexFormat } from './manifest-list.ts';
-import type { ImageFormat } from './media-types.ts';
+import { type ImageFormat, isIndexType } from './media-types.ts';
+import { imageOfManifest } from './record.ts';
 import { isImageId, localCandidates } from './reference.ts';
-import type { Index } from './types.ts';
+import type { Descriptor, Index } from './types.ts';
 
 /**
  * An id that a list keeps while images come and go, as scripts rely on it: its contents have another digest each time,
@@ -22,9 +23,7 @@ export function findList(store: Store, asked: string): IndexRecord | null {
   const hex = text.replace(/^sha256:/, '');
   if (isImageId(text)) {
     const starts = (digest: Digest) => digest.slice(7).startsWith(hex);
-    const found = store.images
-      .listIndexes()
-      .filter((record) => starts(listId(record)) || starts(record.digest));
+    const found = allLists(store).filter((record) => starts(listId(record)) || starts(record.digest));
     if (found.length === 1) return found[0] ?? null;
     if (hex.length === 64) return null;
   }
@@ -33,6 +32,11 @@ export function findList(store: Store, asked: string): IndexRecord | null {
     if (record) return record;
   }
   return null;
+}
+
+/** All manifest lists. */
+export function allLists(store: Store): readonly IndexRecord[] {
+  return store.images.listIndexes().filter(({ mediaType }) => isIndexType(mediaType));
 }
 
 /** What the list says. E_INTEGRITY. */
@@ -44,14 +48,20 @@ export function readList(store: Store, { digest, mediaType }: IndexRecord): Inde
 
 /** The list's images that the store has. */
 export function imagesOf(store: Store, record: IndexRecord): ImageRecord[] {
-  const found = readList(store, record).manifests.map(({ digest }) => store.images.find(digest));
+  const found = readList(store, record).manifests.map(({ digest }) => imageOfManifest(store, digest));
   return found.filter((image) => image !== null);
 }
 
 /** Ids of all images that stand in a list, and one of the lists for each. */
 export function listedImages(store: Store): ReadonlyMap<Digest, IndexRecord> {
-  const records = store.images.listIndexes();
-  return new Map(records.flatMap((record) => imagesOf(store, record).map(({ id }) => [id, record] as const)));
+  return new Map(
+    allLists(store).flatMap((record) => imagesOf(store, record).map(({ id }) => [id, record] as const)),
+  );
+}
+
+/** The bytes that a list names stay, also when their image is given another manifest. */
+async function keepManifest(store: Store, { digest, mediaType }: Descriptor): Promise<void> {
+  if (!store.images.findIndex(digest)) await store.images.addIndex(mediaType, store.blobs.read(digest), []);
 }
 
 /** Puts the list into the store under these names, which move from whatever had them. */
@@ -62,16 +72,25 @@ export async function storeList(
   format: ImageFormat = indexFormat(index),
 ): Promise<IndexRecord> {
   const { mediaType, bytes } = encodeIndex(index, format);
+  for (const entry of index.manifests) await keepManifest(store, entry);
   return store.images.addIndex(mediaType, bytes, names);
 }
 
 /** The list goes, with the images that only stood in it and that no container needs. */
 export function removeList(store: Store, record: IndexRecord): void {
+  const { manifests } = readList(store, record);
   const images = imagesOf(store, record);
   store.images.removeIndex(record.digest);
-  const needed = new Set(listedImages(store).keys());
+  const named = new Set(
+    allLists(store).flatMap((other) => readList(store, other).manifests.map(({ digest }) => digest)),
+  );
+  for (const { digest } of manifests) {
+    if (!named.has(digest) && store.images.findIndex(digest)) store.images.removeIndex(digest);
+  }
+  const needed = new Set<Digest>(listedImages(store).keys());
   for (const { imageId } of store.containers.list()) if (imageId) needed.add(imageId);
   for (const { id, names, intermediate } of images) {
-    if (intermediate && names.length === 0 && !needed.has(id)) store.images.remove(id);
+    if (intermediate && names.length === 0 && !needed.has(id) && store.images.get(id))
+      store.images.remove(id);
   }
 }

@@ -1,3 +1,4 @@
+import { type Digest, parseDigest } from '../base/digest.ts';
 import type { ImageRecord, Store } from '../store/types.ts';
 import { decodeConfig, decodeManifest } from './decode.ts';
 import type { ImageFormat } from './media-types.ts';
@@ -40,8 +41,8 @@ export function manifestAnnotations(store: Store, image: ImageRecord): StringMap
  */
 export function findImage(store: Store, text: string, platform: Platform): ImageRecord | null {
   if (text.startsWith('sha256:') || (isImageId(text) && text.length === 64)) {
-    const digest = text.startsWith('sha256:') ? text : `sha256:${text}`;
-    return store.images.find(text) ?? imageOfIndex(store, digest, platform);
+    const digest = parseDigest(text.startsWith('sha256:') ? text : `sha256:${text}`);
+    return store.images.find(text) ?? imageOfManifest(store, digest) ?? imageOfIndex(store, digest, platform);
   }
   for (const name of candidates(text)) {
     const image = store.images.find(name) ?? imageOfIndex(store, name, platform);
@@ -65,5 +66,15 @@ function imageOfIndex(store: Store, name: string, platform: Platform): ImageReco
   if (!record) return null;
   const document = decodeManifest(store.blobs.read(record.digest), record.mediaType, `index ${name}`);
   if (document.kind !== 'index') return null;
-  return store.images.find(choosePlatform(document.index.manifests, platform, name).digest);
+  return imageOfManifest(store, choosePlatform(document.index.manifests, platform, name).digest);
+}
+
+/** The image that a manifest describes: of several manifests of one image a list may name an older one. */
+export function imageOfManifest(store: Store, digest: Digest): ImageRecord | null {
+  const image = store.images.find(digest);
+  if (image) return image;
+  const kept = store.images.findIndex(digest);
+  if (!kept) return null;
+  const document = decodeManifest(store.blobs.read(digest), kept.mediaType, `manifest ${digest}`);
+  return document.kind === 'manifest' ? store.images.get(document.manifest.config.digest) : null;
 }

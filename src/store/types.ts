@@ -70,7 +70,7 @@ export interface ContainerRecord {
   readonly state: unknown;
 }
 
-/** A manifest list under a name (`bld manifest`, pulled with --all): index bytes in the store. */
+/** A manifest list (`bld manifest`, a build for several platforms), or without a name a manifest that one of them names. */
 export interface IndexRecord {
   readonly digest: Digest;
   readonly mediaType: string;

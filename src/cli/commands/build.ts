@@ -115,7 +115,7 @@ export const spec = defineCommand({
     'inherit-labels': bool('keep the labels of base images', { fallback: true }),
     'inherit-annotations': bool('keep the annotations of the base image'),
     output: list(
-      'where it goes besides: a directory, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH,name=NAME',
+      'where it goes besides: a directory, - (a tar), or type=local|tar|oci|docker|registry,dest=PATH,name=NAME',
       { value: 'OUTPUT', short: 'o' },
     ),
     manifest: text('manifest list that the images are added to, made when missing', { value: 'NAME' }),

@@ -10,10 +10,9 @@ import type { spec } from './images.ts';
 
 /** A manifest list as an image of all its images' layers, so that it can be listed among them. */
 async function listedLists(store: Store): Promise<readonly ImageRecord[]> {
-  const records = store.images.listIndexes();
-  if (records.length === 0) return [];
-  const { imagesOf } = await import('../../images/lists.ts');
-  return records.map((record) => {
+  if (store.images.listIndexes().length === 0) return [];
+  const { allLists, imagesOf } = await import('../../images/lists.ts');
+  return allLists(store).map((record) => {
     const images = imagesOf(store, record);
     const layers = images.flatMap((image) => image.layers);
     return {

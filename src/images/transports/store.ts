@@ -128,8 +128,10 @@ export function storeSink(
     },
     put: ({ descriptor, open, onBytes }) => store.blobs.ingest(descriptor, open, onBytes),
     async putManifest(node) {
-      if (node.document.kind === 'index') await store.images.addIndex(node.raw.mediaType, node.raw.bytes, []);
-      else await add(node, node.document.manifest, { names: [], child: true });
+      const { raw, document } = node;
+      if (document.kind === 'manifest') await add(node, document.manifest, { names: [], child: true });
+      // kept for the list's sake: an image has one manifest, and lists may name several of it
+      await store.images.addIndex(raw.mediaType, raw.bytes, []);
     },
     async commit(root, index) {
       const { raw, document } = root;
