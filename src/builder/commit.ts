@@ -187,7 +187,7 @@ async function storeImage(
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
   const existing = store.images.get(digestOf(config));
-  return store.images.add({
+  const record = await store.images.add({
     config,
     layers: made.layers,
     names,
@@ -195,6 +195,11 @@ async function storeImage(
     intermediate: existing ? existing.intermediate : passing,
     data: { format, annotations: annotationsOf(state, created, options) },
   });
+  if (!record.manifest) return record;
+  // the same image was given out before, perhaps in another format or with other annotations
+  const { materialise } = await import('../images/materialise.ts');
+  await materialise(store, record);
+  return store.images.get(record.id) ?? record;
 }
 
 function changedImage(image: ImageConfig, state: ContainerState, options: CommitOptions): ImageConfig {

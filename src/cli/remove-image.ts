@@ -1,7 +1,8 @@
+import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import type { Engine } from '../builder/engine.ts';
 import { remove } from '../builder/remove.ts';
-import { allLists, listedImages, listId, removeList } from '../images/lists.ts';
+import { allLists, listedImages, removeList } from '../images/lists.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { nameOf } from './image-names.ts';
 
@@ -43,7 +44,7 @@ export async function removeImage(
 export function removeLists(store: Store, all: boolean): readonly string[] {
   const gone = allLists(store).filter(({ names }) => all || names.length === 0);
   for (const list of gone) removeList(store, list);
-  return gone.flatMap((list) => [...list.names.map((name) => `untagged: ${name}`), listId(list).slice(7)]);
+  return gone.flatMap((list) => [...list.names.map((name) => `untagged: ${name}`), list.digest.slice(7)]);
 }
 
 /** Images that nothing names, neither they themselves nor a list. */
@@ -53,12 +54,16 @@ export function unnamedImages(store: Store): readonly ImageRecord[] {
 }
 
 /** Takes the name from a list of several, else removes the list with the images that are nowhere else; as lines. */
-export function removeNamedList(store: Store, list: IndexRecord, text: string): readonly string[] {
+export function removeNamedList(
+  store: Store,
+  list: IndexRecord,
+  { text, id = list.digest }: { readonly text: string; readonly id?: Digest },
+): readonly string[] {
   const name = nameOf(list, text);
   if (name !== undefined && list.names.length > 1) {
     store.images.untag([name]);
     return [`untagged: ${name}`];
   }
   removeList(store, list);
-  return [...list.names.map((one) => `untagged: ${one}`), listId(list).slice(7)];
+  return [...list.names.map((one) => `untagged: ${one}`), id.slice(7)];
 }

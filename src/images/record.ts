@@ -11,7 +11,7 @@ export interface ImageData {
   /** Of the manifest that the image has, or gets when somebody needs one; OCI when absent. */
   readonly format?: ImageFormat;
   /** For the manifest, when it is made. */
-  readonly annotations?: StringMap;
+  readonly annotations?: StringMap | undefined;
   /** The index that the image was chosen from when it was pulled. */
   readonly index?: Descriptor;
   /** Where it was pulled from: `docker://docker.io/library/alpine:latest`. */

@@ -106,14 +106,18 @@ async function addBuilt(engine: Engine, list: string, { images }: Built): Promis
   for (const { id, platform } of images) await addToList(engine, list, id, { platform, create: true });
 }
 
-async function tell(engine: Engine, options: Options, made: Built): Promise<Outcome> {
-  const { id, names, descriptor, isIndex } = made;
+async function tell(
+  engine: Engine,
+  options: Options,
+  { made, outputs }: { readonly made: Built; readonly outputs: Outputs },
+): Promise<Outcome> {
+  const { id, descriptor, isIndex } = made;
   if (options.metadataFile !== undefined) {
     const isKept = engine.store.images.get(id) || engine.store.images.findIndex(id);
     writeMetadata(options.metadataFile, {
       ...(!isIndex && { config: id }),
       descriptor: descriptor ?? (isKept ? await describe(engine, id) : null),
-      names,
+      names: [...new Set([...made.names, ...outputs.pushed.map(({ name }) => name)])],
     });
   }
   if (options.iidfile !== undefined) writeFileSync(options.iidfile, id);
@@ -160,6 +164,6 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     say(`Successfully tagged ${name}\n`);
   if (options.manifest !== undefined) await addBuilt(engine, options.manifest, made);
-  const said = await tell(engine, options, made);
+  const said = await tell(engine, options, { made, outputs });
   return outputs.takesStdout || outputs.isCacheOnly ? undefined : said;
 };

@@ -10,7 +10,8 @@ export const handle: Handler<typeof spec.flags> = async (context, _, names) => {
   const { store } = engine;
   try {
     await failTogether(names, async (name) => {
-      context.print(lines(removeNamedList(store, knownList(engine, name).record, name)));
+      const { id, record } = knownList(engine, name);
+      context.print(lines(removeNamedList(store, record, { text: name, id })));
     });
   } finally {
     store.collect();

@@ -23,7 +23,7 @@ function checkFlags(all: boolean, prune: boolean, names: readonly string[]): voi
 async function removeByText(engine: Engine, text: string, force: boolean): Promise<readonly string[]> {
   const { store } = engine;
   const list = store.images.find(text) ? null : findList(store, text);
-  if (list) return removeNamedList(store, list, text);
+  if (list) return removeNamedList(store, list, { text });
   const image = knownImage(store, text);
   const name = nameOf(image, text);
   if (name !== undefined && image.names.length > 1) {

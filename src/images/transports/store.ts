@@ -109,6 +109,8 @@ export function storeSink(
       data: {
         ...data,
         format: formatOf(raw.mediaType),
+        // those of a build of the same image are another manifest's
+        annotations: undefined,
         ...(how.index && { index: describe(how.index) }),
       },
     });
