@@ -5,7 +5,7 @@ import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { formatPlatform, hostPlatform } from '../images/platform.ts';
-import type { BuildSource } from './build/context.ts';
+import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job, OpenJob } from './build/job.ts';
 import { readContext } from './build/sources.ts';
@@ -22,7 +22,12 @@ export type { BuildEvent, BuildOptions, Built, BuiltPlatform, StageLabel } from 
  * verbs that scripts use; for several platforms an image each, and an index of them, which then has the names. Working
  * containers are gone afterwards. E_DOCKERFILE, E_RUN with the command's exit code.
  */
-export async function build(engine: Engine, source: BuildSource, options: BuildOptions = {}): Promise<Built> {
+export async function build(
+  engine: Engine,
+  from: BuildSource | SourceRequest,
+  options: BuildOptions = {},
+): Promise<Built> {
+  const source = 'dockerfile' in from ? from : await openSource(engine, from);
   const stop = new AbortController();
   const signal = engine.signal ? AbortSignal.any([engine.signal, stop.signal]) : stop.signal;
   const layered = options.layers !== false;

@@ -81,7 +81,7 @@ export function outputsOf(tags: readonly string[], outputs: readonly string[], p
 }
 
 function pathOf({ location }: Destination): string | undefined {
-  return 'path' in location ? location.path : undefined;
+  return typeof location === 'object' && 'path' in location ? location.path : undefined;
 }
 
 type Growing = Omit<Outputs, 'isCacheOnly' | 'takesStdout' | 'rewritesTimestamps' | 'stored'> & {

@@ -2,7 +2,7 @@ import type { Descriptor } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
 import { removeList } from '../../images/lists.ts';
-import type { Location } from '../../images/location.ts';
+import { type Location, parseDestination } from '../../images/location.ts';
 import { formatPlatform } from '../../images/platform.ts';
 import { parseReference, repositoryName } from '../../images/reference.ts';
 import { pushOptions } from '../commit.ts';
@@ -13,7 +13,8 @@ import type { BuildOptions, BuiltPlatform } from './types.ts';
 
 /** A place outside of the store, and what the manifest there has to be instead of what the build says. */
 export interface Destination extends PushRequest {
-  readonly location: Location;
+  /** `transport:details`, or what that was read as. */
+  readonly location: Location | string;
 }
 
 /** A name whose registry gets the image. */
@@ -40,8 +41,9 @@ export interface Made {
 /** E_UNSUPPORTED for places that take one image, when there are several. */
 export function checkDestinations({ destinations = [] }: BuildOptions): void {
   for (const { location } of destinations) {
-    if (location.transport !== 'docker-archive' && location.transport !== 'docker-daemon') continue;
-    throw new BldError('E_UNSUPPORTED', `${location.transport} takes one image, not an index of several`, {
+    const { transport } = typeof location === 'string' ? parseDestination(location) : location;
+    if (transport !== 'docker-archive' && transport !== 'docker-daemon') continue;
+    throw new BldError('E_UNSUPPORTED', `${transport} takes one image, not an index of several`, {
       hint: 'write an OCI archive, push to a registry, or build one platform',
     });
   }
