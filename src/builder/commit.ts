@@ -11,7 +11,6 @@ import type { ImageRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type ConfigChange, configured } from './config.ts';
 import { type Container, exclusively, read } from './container.ts';
-import type { Engine } from './engine.ts';
 import { layered, type NewLayers, sealed, squashed } from './image-layers.ts';
 import type { PushRequest } from './images.ts';
 import { applyInstructions } from './instructions.ts';
@@ -104,7 +103,7 @@ export async function commitSealed(
   });
 }
 
-/** Writes the image to its destination; what its manifest is. */
+/** Writes the image to its destination, and takes what was only made for it out of the store; what its manifest is. */
 async function publish(
   { engine }: Container,
   image: ImageRecord,
@@ -112,12 +111,17 @@ async function publish(
   request: PushRequest,
 ): Promise<Descriptor | null> {
   const { pushImage } = await import('../images/push.ts');
-  const { descriptor } = await pushImage(engine.store, image, location, {
-    ...request,
-    registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
-    onProgress: engine.progress,
-  });
-  return descriptor;
+  const { dropPassing } = await import('../images/lists.ts');
+  try {
+    const { descriptor } = await pushImage(engine.store, image, location, {
+      ...request,
+      registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
+      onProgress: engine.progress,
+    });
+    return descriptor;
+  } finally {
+    dropPassing(engine.store, image.id);
+  }
 }
 
 /** How the manifest of what is committed is made. */
@@ -133,15 +137,6 @@ export function pushOptions(options: CommitOptions): PushRequest {
 
 function secondsOf({ timestamp, sourceDateEpoch }: CommitOptions): number | undefined {
   return timestamp ?? sourceDateEpoch;
-}
-
-/** An image that was only made to be published goes again. */
-function dropPassing({ store }: Engine, { id }: ImageRecord): void {
-  const record = store.images.get(id);
-  if (record?.intermediate && record.names.length === 0) {
-    store.images.remove(id);
-    store.collectLater();
-  }
 }
 
 async function addImage(

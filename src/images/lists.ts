@@ -93,4 +93,13 @@ export function removeList(store: Store, record: IndexRecord): void {
     if (intermediate && names.length === 0 && !needed.has(id) && store.images.get(id))
       store.images.remove(id);
   }
+  store.collectLater();
+}
+
+/** Removes an image that was only made to be given out, unless a name or a list stands for it. */
+export function dropPassing(store: Store, id: Digest): void {
+  const image = store.images.get(id);
+  if (!image?.intermediate || image.names.length > 0 || listedImages(store).has(id)) return;
+  store.images.remove(id);
+  store.collectLater();
 }

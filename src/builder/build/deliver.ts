@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
-import { removeList } from '../../images/lists.ts';
+import { dropPassing, removeList } from '../../images/lists.ts';
 import { type Location, parseDestination } from '../../images/location.ts';
 import { formatPlatform } from '../../images/platform.ts';
 import { parseReference, repositoryName } from '../../images/reference.ts';
@@ -9,6 +9,7 @@ import { pushOptions } from '../commit.ts';
 import type { Engine } from '../engine.ts';
 import { exportDirectory, exportTar, type FilesOf } from '../export.ts';
 import { describe, type PushRequest, pushed } from '../images.ts';
+import { addToList } from '../lists.ts';
 import type { BuildOptions, BuiltPlatform } from './types.ts';
 
 /** A place outside of the store, and what the manifest there has to be instead of what the build says. */
@@ -51,7 +52,7 @@ export function checkDestinations({ destinations = [] }: BuildOptions): void {
 
 /** Writes the image wherever the options want it; the manifest that was written last, null when none was. */
 export async function deliver(engine: Engine, made: Made, options: BuildOptions): Promise<Descriptor | null> {
-  const { destinations = [], pushed: names = [], directories = [], tars = [], commit = {} } = options;
+  const { destinations = [], pushed: names = [], directories = [], tars = [], commit = {}, list } = options;
   const own = pushOptions(commit);
   let written: Descriptor | null = null;
   // a form that was asked for is what the store keeps, and every later push sends
@@ -65,6 +66,9 @@ export async function deliver(engine: Engine, made: Made, options: BuildOptions)
     const request = { ...own, ...how };
     const target = byDigest ? await digestName(engine, made, { name, request }) : name;
     written = await pushed(engine, made.id, `docker://${target}`, request);
+  }
+  if (list !== undefined) {
+    for (const { id, platform } of made.images) await addToList(engine, list, id, { platform, create: true });
   }
   return written;
 }
@@ -87,12 +91,8 @@ function filesOf({ images, isIndex }: Made, split: boolean): readonly FilesOf[] 
 }
 
 /** Takes out of the store what was only made to be given out. */
-export function dropPassing({ store }: Engine, { id, isIndex }: Made): void {
-  if (isIndex) {
-    const list = store.images.findIndex(id);
-    if (list?.names.length === 0) removeList(store, list);
-    return;
-  }
-  const record = store.images.get(id);
-  if (record?.intermediate && record.names.length === 0) store.images.remove(id);
+export function dropMade({ store }: Engine, { id, isIndex }: Made): void {
+  const list = isIndex ? store.images.findIndex(id) : null;
+  if (!isIndex) dropPassing(store, id);
+  else if (list?.names.length === 0) removeList(store, list);
 }

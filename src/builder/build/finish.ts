@@ -9,7 +9,7 @@ import type { History, ImageConfig, Index } from '../../images/types.ts';
 import { now } from '../clock.ts';
 import { type Committing, commitSealed, pushOptions } from '../commit.ts';
 import { changeState, read } from '../container.ts';
-import { checkDestinations, deliver, dropPassing, type Made } from './deliver.ts';
+import { checkDestinations, deliver, dropMade, type Made } from './deliver.ts';
 import type { Job } from './job.ts';
 import { COMMENT } from './stage.ts';
 import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
@@ -18,12 +18,16 @@ import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
 export async function finish(jobs: readonly Job[], options: BuildOptions, isIndex: boolean): Promise<Built> {
   const [first] = jobs;
   if (!first) throw new Error('internal: a build of no platform');
-  const { names = [], destinations = [], pushed = [], cacheOnly = false } = options;
-  const isPassing = names.length === 0 && (cacheOnly || destinations.length + pushed.length > 0);
+  const { names = [], destinations = [], pushed = [], cacheOnly = false, list } = options;
+  const isGiven = cacheOnly || list !== undefined || destinations.length + pushed.length > 0;
+  const isPassing = names.length === 0 && isGiven;
   const made = isIndex ? await makeIndex(jobs, options) : await makeOne(first, { names, passing: isPassing });
-  const descriptor = await deliver(first.engine, made, options);
-  if (isPassing) dropPassing(first.engine, made);
-  return { ...made, names, manifest: descriptor?.digest ?? null, descriptor };
+  try {
+    const descriptor = await deliver(first.engine, made, options);
+    return { ...made, names, manifest: descriptor?.digest ?? null, descriptor };
+  } finally {
+    if (isPassing) dropMade(first.engine, made);
+  }
 }
 
 async function makeOne(job: Job, committing: Committing): Promise<Made> {

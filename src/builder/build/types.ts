@@ -88,6 +88,8 @@ export interface BuildOptions {
   /** Working containers of a build that failed stay, to be looked into. */
   readonly keepFailed?: boolean | undefined;
   readonly commit?: CommitOptions | undefined;
+  /** A manifest list of the store that the images are added to, made when it is not there. */
+  readonly list?: string | undefined;
   /** Annotations of the index over several platforms. */
   readonly indexAnnotations?: Readonly<Record<string, string>> | undefined;
   /** The steps alone are wanted: the image goes when it is made. */

@@ -6,7 +6,6 @@ import { openSource } from '../../builder/build/context.ts';
 import { type BuildOptions, type Built, build, planOf, planOptions } from '../../builder/build.ts';
 import type { Engine } from '../../builder/engine.ts';
 import { describe } from '../../builder/images.ts';
-import { addToList } from '../../builder/lists.ts';
 import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
 import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
 import { writeMetadata } from '../build-metadata.ts';
@@ -43,6 +42,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
   return {
     ...places,
     cacheOnly: isCacheOnly,
+    list: options.manifest,
     target: options.target,
     buildArgs: args,
     platforms: namedPlatforms(options),
@@ -99,11 +99,6 @@ function tellCheck(context: Context, { warnings, errors, isViolation }: LintRepo
     });
   }
   return said ? undefined : text('Check complete, no warnings found.\n');
-}
-
-/** `--manifest`: what was built becomes a part of the list, which is made when it is not there. */
-async function addBuilt(engine: Engine, list: string, { images }: Built): Promise<void> {
-  for (const { id, platform } of images) await addToList(engine, list, id, { platform, create: true });
 }
 
 async function tell(
@@ -163,7 +158,6 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
   }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     say(`Successfully tagged ${name}\n`);
-  if (options.manifest !== undefined) await addBuilt(engine, options.manifest, made);
   const said = await tell(engine, options, { made, outputs });
   return outputs.takesStdout || outputs.isCacheOnly ? undefined : said;
 };

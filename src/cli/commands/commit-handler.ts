@@ -87,7 +87,8 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [name
   const made = await commit(container, destination, commitOptions);
   if (options.manifest !== undefined) {
     const { addToList } = await import('../../builder/lists.ts');
-    await addToList(engine, options.manifest, made.id, { create: true });
+    const image = engine.store.images.get(made.id) ? made.id : (destination ?? made.id);
+    await addToList(engine, options.manifest, image, { create: true });
   }
   return tell(engine, options, made);
 };
