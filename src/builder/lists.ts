@@ -3,7 +3,7 @@ import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { listEntry } from '../images/list-entry.ts';
-import { findList, listId, readList, removeList, storeList } from '../images/lists.ts';
+import { findList, holdLists, listId, readList, removeList, storeList } from '../images/lists.ts';
 import { parseLocation } from '../images/location.ts';
 import {
   addToIndex,
@@ -55,13 +55,13 @@ export async function createList(
 ): Promise<ManifestList> {
   const { store } = engine;
   const name = newImageName(text);
-  using _ = await hold(engine, name);
+  using _ = await holdLists(store, engine.signal);
   const list = store.images.findIndex(name);
   if (!list && !replace && store.images.find(name)) throw taken(name, 'an image has it');
   if (list && !replace && !amend)
     throw taken(name, 'a list has it: --amend adds to that, --replace starts anew');
   const before = list && amend && !replace ? readList(store, list) : emptyIndex();
-  return put(engine, { before: list, names: [name], index: annotated(before, annotations) });
+  return await put(engine, { before: list, names: [name], index: annotated(before, annotations) });
 }
 
 function taken(name: string, hint: string): BldError {
@@ -101,7 +101,7 @@ export async function addToList(
     );
     return { ...changed, digests: entries.map(({ digest }) => digest) };
   } finally {
-    release();
+    await release();
   }
 }
 
@@ -142,19 +142,20 @@ export async function annotateList(
 interface Entries {
   readonly entries: readonly Descriptor[];
   /** What was fetched for them alone may go. */
-  readonly release: () => void;
+  readonly release: () => Promise<void>;
 }
 
 async function entriesOf(engine: Engine, image: string, options: AddOptions): Promise<Entries> {
   const { store } = engine;
   const list = options.all ? findList(store, image) : null;
-  if (list) return { entries: readList(store, list).manifests, release: () => {} };
+  if (list) return { entries: readList(store, list).manifests, release: async () => {} };
   const isElsewhere = parseLocation(image) !== null || !findImage(store, image, hostPlatform());
   if (options.all && isElsewhere) {
     const { pullList } = await import('../images/pull-list.ts');
     const registry = { ...engine.registry, uid: engine.environment.uid, signal: engine.signal };
     const pulled = await pullList(store, image, { registry, onProgress: engine.progress });
-    const release = () => {
+    const release = async () => {
+      using _ = await holdLists(store, engine.signal);
       if (pulled && store.images.findIndex(pulled.digest)?.names.length === 0) removeList(store, pulled);
     };
     if (pulled) return { entries: readList(store, pulled).manifests, release };
@@ -165,7 +166,7 @@ async function entriesOf(engine: Engine, image: string, options: AddOptions): Pr
   const platform = normalisePlatform({ os: '', architecture: '', ...own, ...options.platform });
   const { annotations } = options;
   const isAnnotated = annotations !== undefined && Object.keys(annotations).length > 0;
-  return { entries: [{ ...entry, platform, ...(isAnnotated && { annotations }) }], release: () => {} };
+  return { entries: [{ ...entry, platform, ...(isAnnotated && { annotations }) }], release: async () => {} };
 }
 
 /** The image's manifest in the list. */
@@ -187,30 +188,19 @@ async function change(
   create: boolean,
   work: (index: Index) => Index,
 ): Promise<ManifestList> {
-  const { store } = engine;
-  const found = findList(store, text);
-  if (!found && !create) knownList(engine, text);
-  const name = found ? (nameIn(found, text) ?? found.names[0]) : newImageName(text);
-  using _ = await hold(engine, name ?? text);
-  // another process may have changed it while this one waited
-  const before = name === undefined ? found : store.images.findIndex(name);
-  const names = before && !nameIn(before, text) ? before.names : [name ?? newImageName(text)];
+  const { store, signal } = engine;
+  using _ = await holdLists(store, signal);
+  const before = create ? findList(store, text) : knownList(engine, text).record;
+  const name = before ? nameIn(before, text) : newImageName(text);
   const index = work(before ? readList(store, before) : emptyIndex());
   const [twice] = ambiguousPlatforms(index);
   if (twice) log.warn(`${text} has more than one image for ${twice}`);
-  return put(engine, { before, names, index });
+  return await put(engine, { before, names: name === undefined ? (before?.names ?? []) : [name], index });
 }
 
 function nameIn({ names }: IndexRecord, text: string): string | undefined {
   if (isImageId(text)) return undefined;
   return localCandidates(text).find((candidate) => names.includes(candidate));
-}
-
-async function hold({ store, signal }: Engine, name: string): Promise<Disposable> {
-  return store.leases.hold(`list:${name}`, 'exclusive', {
-    onWait: (pid) => log.warn(`waiting for process ${pid}, which works on the list ${name}`),
-    signal,
-  });
 }
 
 interface Putting {

@@ -2,7 +2,7 @@ import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import type { Engine } from '../builder/engine.ts';
 import { remove } from '../builder/remove.ts';
-import { allLists, listedImages, removeList } from '../images/lists.ts';
+import { allLists, holdLists, listedImages, removeList } from '../images/lists.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { nameOf } from './image-names.ts';
 
@@ -41,7 +41,8 @@ export async function removeImage(
 }
 
 /** Removes the lists that have no name, or all; as lines. */
-export function removeLists(store: Store, all: boolean): readonly string[] {
+export async function removeLists(store: Store, all: boolean): Promise<readonly string[]> {
+  using _ = await holdLists(store);
   const gone = allLists(store).filter(({ names }) => all || names.length === 0);
   for (const list of gone) removeList(store, list);
   return gone.flatMap((list) => [...list.names.map((name) => `untagged: ${name}`), list.digest.slice(7)]);
@@ -54,11 +55,12 @@ export function unnamedImages(store: Store): readonly ImageRecord[] {
 }
 
 /** Takes the name from a list of several, else removes the list with the images that are nowhere else; as lines. */
-export function removeNamedList(
+export async function removeNamedList(
   store: Store,
   list: IndexRecord,
   { text, id = list.digest }: { readonly text: string; readonly id?: Digest },
-): readonly string[] {
+): Promise<readonly string[]> {
+  using _ = await holdLists(store);
   const name = nameOf(list, text);
   if (name !== undefined && list.names.length > 1) {
     store.images.untag([name]);

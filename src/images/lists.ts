@@ -1,4 +1,6 @@
 import { type Digest, digestOf } from '../base/digest.ts';
+import { BldError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { decodeManifest } from './decode.ts';
 import { parseLocation } from './location.ts';
@@ -39,6 +41,17 @@ export function allLists(store: Store): readonly IndexRecord[] {
   return store.images.listIndexes().filter(({ mediaType }) => isIndexType(mediaType));
 }
 
+/**
+ * The right to change lists: one process at a time. Whoever stores or removes one has it, from the reading of what is
+ * changed on.
+ */
+export async function holdLists(store: Store, signal?: AbortSignal): Promise<Disposable> {
+  return store.leases.hold('lists', 'exclusive', {
+    onWait: (pid) => log.warn(`waiting for process ${pid}, which changes a manifest list`),
+    signal,
+  });
+}
+
 /** What the list says. E_INTEGRITY. */
 export function readList(store: Store, { digest, mediaType }: IndexRecord): Index {
   const document = decodeManifest(store.blobs.read(digest), mediaType, `manifest list ${digest}`);
@@ -64,7 +77,7 @@ async function keepManifest(store: Store, { digest, mediaType }: Descriptor): Pr
   if (!store.images.findIndex(digest)) await store.images.addIndex(mediaType, store.blobs.read(digest), []);
 }
 
-/** Puts the list into the store under these names, which move from whatever had them. */
+/** Puts the list into the store under these names, which move from whatever had them. E_NOT_FOUND when an image is gone. */
 export async function storeList(
   store: Store,
   index: Index,
@@ -72,7 +85,13 @@ export async function storeList(
   format: ImageFormat = indexFormat(index),
 ): Promise<IndexRecord> {
   const { mediaType, bytes } = encodeIndex(index, format);
-  for (const entry of index.manifests) await keepManifest(store, entry);
+  for (const entry of index.manifests) {
+    await keepManifest(store, entry);
+    if (imageOfManifest(store, entry.digest)) continue;
+    throw new BldError('E_NOT_FOUND', `the image of ${entry.digest} was removed meanwhile`, {
+      hint: 'run the command again',
+    });
+  }
   return store.images.addIndex(mediaType, bytes, names);
 }
 

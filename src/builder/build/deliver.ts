@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
-import { dropPassing, removeList } from '../../images/lists.ts';
+import { dropPassing, holdLists, removeList } from '../../images/lists.ts';
 import { type Location, parseDestination } from '../../images/location.ts';
 import { formatPlatform } from '../../images/platform.ts';
 import { parseReference, repositoryName } from '../../images/reference.ts';
@@ -91,7 +91,8 @@ function filesOf({ images, isIndex }: Made, split: boolean): readonly FilesOf[] 
 }
 
 /** Takes out of the store what was only made to be given out. */
-export function dropMade({ store }: Engine, { id, isIndex }: Made): void {
+export async function dropMade({ store }: Engine, { id, isIndex }: Made): Promise<void> {
+  using _ = await holdLists(store);
   const list = isIndex ? store.images.findIndex(id) : null;
   if (!isIndex) dropPassing(store, id);
   else if (list?.names.length === 0) removeList(store, list);

@@ -2,7 +2,7 @@ import type { Descriptor, Platform } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
 import { listEntry } from '../../images/list-entry.ts';
-import { storeList } from '../../images/lists.ts';
+import { holdLists, storeList } from '../../images/lists.ts';
 import { appendHistory, changeSettings } from '../../images/mutate.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { History, ImageConfig, Index } from '../../images/types.ts';
@@ -26,7 +26,7 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isInde
     const descriptor = await deliver(first.engine, made, options);
     return { ...made, names, manifest: descriptor?.digest ?? null, descriptor };
   } finally {
-    if (isPassing) dropMade(first.engine, made);
+    if (isPassing) await dropMade(first.engine, made);
   }
 }
 
@@ -58,6 +58,7 @@ async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<M
   const index: Index = { schemaVersion: 2, manifests, ...(isAnnotated && { annotations }) };
   const store = jobs[0]?.engine.store;
   if (!store) throw new Error('internal: a build of no platform');
+  using _ = await holdLists(store, jobs[0]?.engine.signal);
   const { digest } = await storeList(store, index, names, format);
   return { id: digest, images, isIndex: true };
 }

@@ -1,7 +1,7 @@
 import { knownList } from '../../builder/lists.ts';
-import { removeList } from '../../images/lists.ts';
 import { pushIndex } from '../../images/push.ts';
 import { destinationOf, writeDigest } from '../push-words.ts';
+import { removeNamedList } from '../remove-image.ts';
 import type { Handler } from '../spec.ts';
 import type { spec } from './manifest-push.ts';
 
@@ -16,6 +16,6 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [text
     ...(format && { format }),
   });
   if (options.digestfile !== undefined) writeDigest(options.digestfile, digest);
-  if (options.rm) removeList(store, record);
+  if (options.rm) await removeNamedList(store, record, { text });
   return undefined;
 };

@@ -11,7 +11,7 @@ export const handle: Handler<typeof spec.flags> = async (context, _, names) => {
   try {
     await failTogether(names, async (name) => {
       const { id, record } = knownList(engine, name);
-      context.print(lines(removeNamedList(store, record, { text: name, id })));
+      context.print(lines(await removeNamedList(store, record, { text: name, id })));
     });
   } finally {
     store.collect();

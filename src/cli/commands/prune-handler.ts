@@ -12,7 +12,7 @@ export const handle: Handler<typeof spec.flags> = async (context, options) => {
   const { store } = engine;
   const used = new Set(store.containers.list().map(({ imageId }) => imageId));
   const goes = (image: ImageRecord) => options.force || !used.has(image.id);
-  context.print(lines(removeLists(store, options.all)));
+  context.print(lines(await removeLists(store, options.all)));
   const candidates = options.all ? store.images.list() : unnamedImages(store);
   await failTogether(candidates.filter(goes), async (image) => {
     context.print(lines(await removeImage(engine, image, options.force)));

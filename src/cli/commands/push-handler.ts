@@ -1,9 +1,10 @@
 import { BldError } from '../../base/errors.ts';
-import { findList, removeList } from '../../images/lists.ts';
+import { findList } from '../../images/lists.ts';
 import { type PushOptions, pushImage, pushIndex } from '../../images/push.ts';
 import { compressionOptions } from '../compression-options.ts';
 import { knownImage } from '../find-image.ts';
 import { destinationOf, writeDigest } from '../push-words.ts';
+import { removeNamedList } from '../remove-image.ts';
 import type { Handler } from '../spec.ts';
 import type { spec } from './push.ts';
 
@@ -36,6 +37,6 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [text
     ? await pushIndex(store, index, target, how)
     : await pushImage(store, knownImage(store, text), target, how);
   if (options.digestfile !== undefined) writeDigest(options.digestfile, digest);
-  if (options.rm && index) removeList(store, index);
+  if (options.rm && index) await removeNamedList(store, index, { text });
   return undefined;
 };

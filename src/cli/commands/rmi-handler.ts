@@ -49,7 +49,7 @@ export const handle: Handler<typeof spec.flags> = async (context, options, names
     );
   try {
     if (options.all || options.prune) {
-      context.print(lines(removeLists(store, options.all)));
+      context.print(lines(await removeLists(store, options.all)));
       await removeAll(options.all ? store.images.list() : unnamedImages(store));
     } else {
       await failTogether(names, async (name) =>
