@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
 import { Bench, PEOPLE } from '../helpers/bld.ts';
@@ -114,13 +113,6 @@ describe.each(PEOPLE)('manifest lists as %s', (person) => {
     expect(bench.try(['manifest', 'exists', 'app']).code).toBe(1);
     const remote = JSON.parse(bench.run('manifest', 'inspect', ...flags, `${name}:1`));
     expect(architectures(remote)).toEqual(['amd64', 'arm64']);
-    const buildah = ['manifest', 'inspect', ...flags, `docker://${name}:docker`];
-    const { status, stdout } = spawnSync('buildah', buildah, {
-      env: { ...process.env, STORAGE_DRIVER: 'vfs' },
-    });
-    if (person === 'root' && status === 0) {
-      expect(JSON.parse(stdout.toString()).mediaType).toContain('manifest.list.v2');
-    }
     bench.run('rmi', '--all');
     bench.run('manifest', 'create', ...flags, '--all', 'copy', `docker://${name}:1`);
     expect(inspect(bench, 'copy')).toEqual(remote);
