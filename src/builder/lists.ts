@@ -96,7 +96,7 @@ export async function addToList(
 ): Promise<ChangedList> {
   const { entries, release } = await entriesOf(engine, image, options);
   try {
-    const changed = await change(engine, list, options.create ?? false, (index) =>
+    const changed = await change(engine, { text: list, create: options.create ?? false }, (index) =>
       entries.reduce(addToIndex, index),
     );
     return { ...changed, digests: entries.map(({ digest }) => digest) };
@@ -108,7 +108,7 @@ export async function addToList(
 /** Takes images out of the list: by the digest of their manifest, or by name or id. E_NOT_FOUND. */
 export async function removeFromList(engine: Engine, list: string, image: string): Promise<ChangedList> {
   let digest: Digest | undefined;
-  const changed = await change(engine, list, false, (index) => {
+  const changed = await change(engine, { text: list, create: false }, (index) => {
     digest = memberOf(engine, index, image);
     return removeFromIndex(index, digest);
   });
@@ -123,7 +123,7 @@ export async function annotateInList(
   entry: EntryChange,
 ): Promise<ChangedList> {
   let digest: Digest | undefined;
-  const changed = await change(engine, list, false, (index) => {
+  const changed = await change(engine, { text: list, create: false }, (index) => {
     digest = memberOf(engine, index, image);
     return annotateEntry(index, digest, entry);
   });
@@ -136,7 +136,7 @@ export async function annotateList(
   list: string,
   annotations: StringMap,
 ): Promise<ManifestList> {
-  return change(engine, list, false, (index) => annotated(index, annotations));
+  return change(engine, { text: list, create: false }, (index) => annotated(index, annotations));
 }
 
 interface Entries {
@@ -184,8 +184,7 @@ function memberOf({ store }: Engine, index: Index, image: string): Digest {
 
 async function change(
   engine: Engine,
-  text: string,
-  create: boolean,
+  { text, create }: { readonly text: string; readonly create: boolean },
   work: (index: Index) => Index,
 ): Promise<ManifestList> {
   const { store, signal } = engine;
