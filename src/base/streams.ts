@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { algorithmOf, type Digest, Hasher } from './digest.ts';
 import { BldError } from './errors.ts';
 
@@ -58,4 +58,9 @@ export async function readAll(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
+}
+
+/** The stream of a path that means standard output, which is shared: nobody ends it. */
+export function standardOutput(path: string): Writable | undefined {
+  return path === '/dev/stdout' ? process.stdout : undefined;
 }

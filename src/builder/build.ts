@@ -1,58 +1,71 @@
+import type { Platform } from '../base/descriptor.ts';
+import type { Digest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
-import { hostPlatform } from '../images/platform.ts';
-import type { BuildSource } from './build/context.ts';
+import { formatPlatform, hostPlatform } from '../images/platform.ts';
+import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
 import { finish } from './build/finish.ts';
-import type { BuiltStage, Job } from './build/job.ts';
+import type { BuiltStage, Job, OpenJob } from './build/job.ts';
 import { accessOf, fetchOptions } from './build/secrets.ts';
 import { type NamedContext, readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
-import type { BuildOptions } from './build/types.ts';
-import { openVault } from './build/vault.ts';
-import type { Committed } from './commit.ts';
+import type { BuildOptions, Built } from './build/types.ts';
+import { openVault, type Vault } from './build/vault.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import { remove } from './remove.ts';
 
-export type { BuildEvent, BuildOptions, StageLabel } from './build/types.ts';
+export type { BuildEvent, BuildOptions, Built, BuiltPlatform, StageLabel } from './build/types.ts';
 
 /**
  * Builds the image that a Dockerfile tells: each stage that the target needs in a working container of its own, by the
- * verbs that scripts use. Working containers are gone afterwards. E_DOCKERFILE, E_RUN with the command's exit code.
+ * verbs that scripts use; for several platforms an image each, and an index of them, which then has the names. Working
+ * containers are gone afterwards. E_DOCKERFILE, E_RUN with the command's exit code.
  */
 export async function build(
   engine: Engine,
-  source: BuildSource,
+  from: BuildSource | SourceRequest,
   options: BuildOptions = {},
-): Promise<Committed> {
-  const plan = planOf(source, options);
+): Promise<Built> {
+  const source = 'dockerfile' in from ? from : await openSource(engine, from);
   const stop = new AbortController();
   const signal = engine.signal ? AbortSignal.any([engine.signal, stop.signal]) : stop.signal;
   const layered = options.layers !== false;
-  const own = { ...engine, signal, cache: layered, refresh: options.noCache ?? false };
-  const job = openJob(own, plan, { source, options });
+  const shared = { done: new Set<Digest>() };
+  const own = { ...engine, signal, cache: layered, refresh: options.noCache ?? false, shared };
+  const vault = openVault(options.secrets ?? new Map());
+  const jobs = wantedPlatforms(options).map((platform) => {
+    const one = { ...options, platform };
+    return openJob(own, planOf(source, one), { source, options: one, vault });
+  });
+  const work = jobs.flatMap((job) => job.plan.order.map(({ index }) => ({ job, index })));
   let failed = true;
   try {
-    const done = await mapPool(plan.order, options.jobs ?? 1, ({ index }) => job.stage(index));
-    const target = done.at(-1);
-    if (!target) throw new Error('internal: a plan without stages');
-    const { names = [], destinations = [] } = options;
-    if (names.length > 0 || destinations.length > 0) {
-      options.onEvent?.({ kind: 'commit', stage: job.label(plan.target), name: names[0] });
-    }
-    const made = await finish(job, target);
+    await mapPool(work, options.jobs ?? 1, ({ job, index }) => job.stage(index));
+    const made = await finish(jobs, options, isIndexed(options));
     failed = false;
     return made;
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
-    await Promise.allSettled(job.running());
-    for (const container of job.containers) {
-      if (failed && container.id === job.kept()?.id) engine.store.containers.keep(container.id);
+    await Promise.allSettled(jobs.flatMap((job) => job.running()));
+    const kept = failed ? jobs.flatMap((job) => job.kept()?.id ?? []) : [];
+    for (const container of jobs.flatMap((job) => job.containers)) {
+      if (kept.includes(container.id)) engine.store.containers.keep(container.id);
       else await remove({ ...container, engine });
     }
   }
+}
+
+/** One a job; undefined stands for the machine's own, not asked for. */
+function wantedPlatforms({ platforms = [], platform }: BuildOptions): readonly (Platform | undefined)[] {
+  return platforms.length > 0 ? platforms : [platform];
+}
+
+/** True when the build gives an index, be it of one image. */
+function isIndexed({ platforms = [], buildArgs }: BuildOptions): boolean {
+  return platforms.length > 1 || /^(?:1|t|true)$/i.test(buildArgs?.get('BUILDKIT_MULTI_PLATFORM') ?? '');
 }
 
 /** What the Dockerfile and the options come to, before anything is done. */
@@ -68,7 +81,8 @@ export function planOptions(options: BuildOptions): PlanOptions {
     ...(options.target !== undefined && { target: options.target }),
     buildArgs: options.buildArgs ?? new Map(),
     buildPlatform: host,
-    targetPlatform: options.platform ?? host,
+    targetPlatform: options.platform ?? options.platforms?.[0] ?? host,
+    allStages: options.allStages ?? false,
     contexts: options.contexts?.keys() ?? [],
     stageContexts: stagesOf(options.contexts),
     from: options.from,
@@ -86,13 +100,13 @@ function stagesOf(contexts: BuildOptions['contexts'] = new Map()): Map<string, s
 interface Given {
   readonly source: BuildSource;
   readonly options: BuildOptions;
+  readonly vault: Vault;
 }
 
-function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
+function openJob(engine: Engine, plan: Plan, { source, options, vault }: Given): OpenJob {
   const built = new Map<number, Promise<BuiltStage>>();
   const contexts = new Map<string, Promise<NamedContext>>();
   const containers: Container[] = [];
-  const vault = openVault(options.secrets ?? new Map());
   let kept: Container | undefined;
   const stageAt = (index: number): Stage => {
     const stage = plan.stages[index];
@@ -130,6 +144,7 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
       count: plan.order.length,
       steps: stage.instructions.length + 1,
       name: stage.name,
+      platform: isIndexed(options) && options.platform ? formatPlatform(options.platform) : undefined,
     }),
     isForeign: (stage) => options.platform !== undefined || stage.from.platform !== undefined,
   };

@@ -1,3 +1,4 @@
+import type { Descriptor } from '../base/descriptor.ts';
 import { type Digest, digestOf } from '../base/digest.ts';
 import { createdOf, encodeConfig } from '../images/config.ts';
 import { type Location, parseLocation } from '../images/location.ts';
@@ -10,8 +11,8 @@ import type { ImageRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type ConfigChange, configured } from './config.ts';
 import { type Container, exclusively, read } from './container.ts';
-import type { Engine } from './engine.ts';
 import { layered, type NewLayers, sealed, squashed } from './image-layers.ts';
+import type { PushRequest } from './images.ts';
 import { applyInstructions } from './instructions.ts';
 import { remove } from './remove.ts';
 import type { ContainerState, ImageFormat } from './state.ts';
@@ -52,6 +53,8 @@ export interface Committed {
   readonly names: readonly string[];
   /** The manifest that was written to a destination outside of the store; null otherwise. */
   readonly manifest: Digest | null;
+  /** That manifest's type, size and digest. */
+  readonly descriptor: Descriptor | null;
 }
 
 /**
@@ -68,81 +71,72 @@ export async function commit(
   const name = location?.transport === 'containers-storage' ? location.name : destination;
   const names = name === undefined || outside ? [] : [newImageName(name)];
   const image = await exclusively(container, () => addImage(container, names, options, outside !== null));
-  const manifest = outside && (await published(container, image, [outside], options));
+  const written = outside && (await publish(container, image, outside, pushOptions(options)));
   if (options.rm) await remove(container);
-  return { id: image.id, names, manifest };
+  return { id: image.id, names, manifest: written?.digest ?? null, descriptor: written };
 }
 
-/** Where an image goes to: names of the store, and places outside of it. */
-export interface Destinations {
+/** How an image of frozen changes gets into the store. */
+export interface Committing {
   readonly names: readonly string[];
-  readonly outside: readonly Location[];
+  /** The image is a part of something else, or on its way out: no image of its own in lists. */
+  readonly passing: boolean;
 }
 
 /**
  * Makes an image of a container whose changes are frozen, with its own history: what a Dockerfile's steps have made.
- * `created` is the image's date, RFC 3339.
+ * `created` is the image's date, RFC 3339, where the options set none.
  */
 export async function commitSealed(
   container: Container,
-  { names, outside }: Destinations,
+  { names, passing }: Committing,
   options: CommitOptions & { readonly created: string },
-): Promise<Committed> {
-  const { created } = options;
-  const passing = names.length === 0 && outside.length > 0;
-  const image = await exclusively(container, async () => {
+): Promise<ImageRecord> {
+  const seconds = secondsOf(options);
+  const created = seconds === undefined ? options.created : now(seconds);
+  return exclusively(container, async () => {
     const entry: History = { created, created_by: 'all layers in one', comment: 'buildkit.dockerfile.v0' };
     const made = options.squash
       ? await squashed(container, entry, packOptions(options))
       : await sealed(container, packOptions(options));
     return storeImage(container, made, { names, options, passing, created });
   });
-  const manifest = await published(container, image, outside, options);
-  return { id: image.id, names, manifest };
 }
 
-/** Writes the image to each destination; the last manifest's digest. An image that was made for them alone goes again. */
-async function published(
-  container: Container,
-  image: ImageRecord,
-  destinations: readonly Location[],
-  options: CommitOptions,
-): Promise<Digest | null> {
-  let manifest: Digest | null = null;
-  try {
-    for (const location of destinations) manifest = await publish(container, image, location, options);
-  } finally {
-    dropPassing(container.engine, image);
-  }
-  return manifest;
-}
-
-/** Writes the image to its destination; the manifest's digest. */
+/** Writes the image to its destination, and takes what was only made for it out of the store; what its manifest is. */
 async function publish(
   { engine }: Container,
   image: ImageRecord,
   location: Location,
-  options: CommitOptions,
-): Promise<Digest | null> {
+  request: PushRequest,
+): Promise<Descriptor | null> {
   const { pushImage } = await import('../images/push.ts');
-  const { digest } = await pushImage(engine.store, image, location, {
-    ...(options.format && { format: options.format }),
-    ...(options.compression && { compression: options.compression }),
-    ...(options.compressionLevel !== undefined && { level: options.compressionLevel }),
-    ...(options.forceCompression && { force: true }),
-    registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
-    onProgress: engine.progress,
-  });
-  return digest;
+  const { dropPassing } = await import('../images/lists.ts');
+  try {
+    const { descriptor } = await pushImage(engine.store, image, location, {
+      ...request,
+      registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
+      onProgress: engine.progress,
+    });
+    return descriptor;
+  } finally {
+    dropPassing(engine.store, image.id);
+  }
 }
 
-/** An image that was only made to be published goes again. */
-function dropPassing({ store }: Engine, { id }: ImageRecord): void {
-  const record = store.images.get(id);
-  if (record?.intermediate && record.names.length === 0) {
-    store.images.remove(id);
-    store.collectLater();
-  }
+/** How the manifest of what is committed is made. */
+export function pushOptions(options: CommitOptions): PushRequest {
+  const { format, compression, compressionLevel, forceCompression } = options;
+  return {
+    ...(format && { format }),
+    ...(compression && { compression }),
+    ...(compressionLevel !== undefined && { level: compressionLevel }),
+    ...(forceCompression && { force: true }),
+  };
+}
+
+function secondsOf({ timestamp, sourceDateEpoch }: CommitOptions): number | undefined {
+  return timestamp ?? sourceDateEpoch;
 }
 
 async function addImage(
@@ -151,7 +145,7 @@ async function addImage(
   options: CommitOptions,
   passing: boolean,
 ): Promise<ImageRecord> {
-  const seconds = options.timestamp ?? options.sourceDateEpoch;
+  const seconds = secondsOf(options);
   const before = read(container).state;
   const created = now(seconds);
   const entry: History = {
@@ -188,7 +182,7 @@ async function storeImage(
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
   const existing = store.images.get(digestOf(config));
-  return store.images.add({
+  const record = await store.images.add({
     config,
     layers: made.layers,
     names,
@@ -196,6 +190,11 @@ async function storeImage(
     intermediate: existing ? existing.intermediate : passing,
     data: { format, annotations: annotationsOf(state, created, options) },
   });
+  if (!record.manifest) return record;
+  // the same image was given out before, perhaps in another format or with other annotations
+  const { materialise } = await import('../images/materialise.ts');
+  await materialise(store, record);
+  return store.images.get(record.id) ?? record;
 }
 
 function changedImage(image: ImageConfig, state: ContainerState, options: CommitOptions): ImageConfig {
@@ -219,7 +218,7 @@ function finished(image: ImageConfig, { base }: ContainerState, options: CommitO
   const { identity } = options;
   const labels = { ...image.config?.Labels, ...(identity !== undefined && { 'io.bld.version': identity }) };
   const config = identity === undefined ? image : changeSettings(image, { Labels: labels });
-  const seconds = options.timestamp ?? options.sourceDateEpoch;
+  const seconds = secondsOf(options);
   const own = options.squash ? 0 : base.history;
   const dated = seconds === undefined ? config : stampConfig(config, new Date(seconds * 1000), own);
   return options.omitHistory ? { ...dated, history: [] } : dated;

@@ -1,3 +1,4 @@
+import type { Digest } from '../base/digest.ts';
 import { noProgress, type Progress } from '../base/progress.ts';
 import { type Environment, environment } from '../native/environment.ts';
 import type { RegistryOptions } from '../registry/config.ts';
@@ -47,6 +48,14 @@ export interface Engine extends Disposable {
   /** Looks for secrets in new layers. */
   readonly watch?: LeakWatch | undefined;
   readonly registry: Partial<RegistryOptions>;
+  /** Of one build: what its platforms and stages have in common is done once. */
+  readonly shared?: SharedSteps | undefined;
+}
+
+/** Steps of one build, by their keys. */
+export interface SharedSteps {
+  /** Done by this build: to be replayed even where it does all steps anew. */
+  readonly done: Set<Digest>;
 }
 
 /** Opens the store, made on first use. Cheap: nothing is scanned. */

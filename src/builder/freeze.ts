@@ -1,5 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Digest } from '../base/digest.ts';
+import { isErrno } from '../base/errors.ts';
 import { appendLayer } from '../images/mutate.ts';
 import type { History } from '../images/types.ts';
 import { changes } from '../layers/diff.ts';
@@ -41,14 +43,36 @@ export function isUnchanged(container: Container): boolean {
   const { upper } = store.containers.directories(container.id);
   if (readdirSync(upper).length > 0) return false;
   const base = topLayer(container);
-  return base === null || sameRoot(readRoot(upper, store.kind), base, store.kind);
+  if (base === null || !isPrepared(container)) return true;
+  return sameRoot(readRoot(upper, store.kind), base, store.kind);
+}
+
+/** Says which upper directory was made like the root below it; one that was not has never been in use. */
+function preparedFile(container: Container): string {
+  return join(container.engine.store.containers.directories(container.id).directory, 'prepared');
+}
+
+function identityOf({ engine, id }: Container): string {
+  return String(statSync(engine.store.containers.directories(id).upper, { bigint: true }).ino);
+}
+
+function isPrepared(container: Container): boolean {
+  try {
+    return readFileSync(preparedFile(container), 'utf8') === identityOf(container);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
 }
 
 /** A fresh upper directory looks like the root below it, so that the root is no change of its own. */
 export function prepareUpper(container: Container, base: string): void {
   const { store } = container.engine;
   const { upper } = store.containers.directories(container.id);
-  if (readdirSync(upper).length === 0) inheritRoot(base, upper, store.kind);
+  // later a command may have changed the root alone
+  if (isPrepared(container) || readdirSync(upper).length > 0) return;
+  inheritRoot(base, upper, store.kind);
+  writeFileSync(preparedFile(container), identityOf(container), { mode: 0o600 });
 }
 
 /** The layer's digests, found by packing it to nowhere. */

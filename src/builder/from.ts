@@ -2,12 +2,13 @@ import type { Platform } from '../base/descriptor.ts';
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { emptyConfig } from '../images/config.ts';
+import { parseLocation } from '../images/location.ts';
 import { derivedFrom } from '../images/mutate.ts';
 import { hostPlatform } from '../images/platform.ts';
 import type { PullPolicy } from '../images/pull.ts';
-import { imageConfig } from '../images/record.ts';
-import { baseName, parseReference } from '../images/reference.ts';
-import type { ImageRecord } from '../store/types.ts';
+import { imageConfig, imageData } from '../images/record.ts';
+import { baseName, isImageId, localCandidates, parseReference } from '../images/reference.ts';
+import type { ImageRecord, Store } from '../store/types.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import type { Base, ContainerState, ImageFormat, RunDefaults } from './state.ts';
@@ -15,6 +16,8 @@ import type { Base, ContainerState, ImageFormat, RunDefaults } from './state.ts'
 export interface FromOptions {
   /** The container's name; the image's with `-working-container` when absent, numbered when taken. */
   readonly name?: string | undefined;
+  /** Names of images for this machine stay theirs when one for another is pulled. */
+  readonly aside?: boolean | undefined;
   /** Put in front of `-working-container`'s place. */
   readonly suffix?: string | undefined;
   readonly pull?: PullPolicy | undefined;
@@ -31,7 +34,7 @@ export interface FromOptions {
 export async function obtainImage(
   engine: Engine,
   image: string,
-  options: { readonly pull?: PullPolicy | undefined; readonly platform?: Platform | undefined } = {},
+  options: Pick<FromOptions, 'pull' | 'platform' | 'aside'> = {},
 ): Promise<ImageRecord> {
   const { pullImage } = await import('../images/pull.ts'); // transports and HTTP: nothing for a RUN to load
   return pullImage(engine.store, image, {
@@ -39,6 +42,7 @@ export async function obtainImage(
     registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
     onProgress: engine.progress,
     ...(options.platform && { platform: options.platform }),
+    ...(options.aside && { aside: true }),
   });
 }
 
@@ -51,13 +55,24 @@ function nameOf(image: string): string {
   }
 }
 
-/** The name by which people know the image: the one asked for when the image has it, else its first, else its id. */
-function knownAs(record: ImageRecord, asked: string): string {
+/**
+ * The name by which people know the image: the one asked for when the image has it, else its first, else that of the
+ * list it stands in, else where it came from, else its id.
+ */
+function knownAs({ store }: Engine, record: ImageRecord, asked: string): string {
   const { names } = record;
   const matching = names.find(
     (name) => name === asked || name.endsWith(`/${asked}`) || name.startsWith(`${asked}:`),
   );
-  return matching ?? names[0] ?? record.id.slice(7);
+  const known = matching ?? names[0];
+  if (known !== undefined || isImageId(asked)) return known ?? record.id.slice(7);
+  const { source = '' } = imageData(record);
+  const pulled = source.startsWith('docker://') ? source.slice('docker://'.length) : record.id.slice(7);
+  return parseLocation(asked) ? pulled : (nameOfList(store, asked) ?? pulled);
+}
+
+function nameOfList(store: Store, asked: string): string | undefined {
+  return localCandidates(asked).find((name) => store.images.findIndex(name));
 }
 
 /** Tries when somebody else removes the image between our look at it and the container on it. */
@@ -92,7 +107,7 @@ interface BaseImage {
 }
 
 function fromRecord(engine: Engine, { record, asked, options }: BaseImage): Container {
-  const name = knownAs(record, asked);
+  const name = knownAs(engine, record, asked);
   const config = derivedFrom(imageConfig(engine.store, record));
   const base: Base = {
     name,

@@ -84,14 +84,15 @@ async function addEntry(container: Container, entry: History): Promise<void> {
 }
 
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
-  const { store, requireCached, refresh, onStep } = container.engine;
+  const { store, requireCached, refresh, onStep, shared } = container.engine;
   const site = siteOf(details);
   await freeze(container, outside());
   const inputs = await details.inputs();
   const { record } = read(container);
   const key = digestOf(JSON.stringify([CACHE_FORMAT, details.apart ? 'any' : record.layers, inputs]));
   const look = () => {
-    const known = refresh ? null : store.steps.get(key);
+    const isAnew = refresh && !shared?.done.has(key);
+    const known = isAnew ? null : store.steps.get(key);
     if (!known || !replay(container, known, details)) return undefined;
     log.info(`cached: ${site}`);
     const { leaks } = known.result as Recorded<Result>;
@@ -107,12 +108,13 @@ async function cachedStep<Result>(container: Container, details: Step<Result>): 
       hint: 'build without --require-cached once',
     });
   }
-  using _ = refresh ? undefined : await turnOf(container, key, site);
+  using _ = await turnOf(container, key, site);
   const meanwhile = look();
   if (meanwhile) return meanwhile.value;
   if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
   const { diffId, ...recorded } = await perform(container, details);
   store.steps.put({ key, diffId, result: recorded, inputs, site });
+  shared?.done.add(key);
   onStep?.({ site, replayed: false });
   return recorded.value;
 }

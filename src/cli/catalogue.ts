@@ -73,6 +73,38 @@ export const commands: Readonly<Record<string, Entry>> = {
     () => import('./commands/logout.ts'),
     () => import('./commands/logout-handler.ts'),
   ),
+  'manifest add': entry(
+    () => import('./commands/manifest-add.ts'),
+    () => import('./commands/manifest-add-handler.ts'),
+  ),
+  'manifest annotate': entry(
+    () => import('./commands/manifest-annotate.ts'),
+    () => import('./commands/manifest-annotate-handler.ts'),
+  ),
+  'manifest create': entry(
+    () => import('./commands/manifest-create.ts'),
+    () => import('./commands/manifest-create-handler.ts'),
+  ),
+  'manifest exists': entry(
+    () => import('./commands/manifest-exists.ts'),
+    () => import('./commands/manifest-exists-handler.ts'),
+  ),
+  'manifest inspect': entry(
+    () => import('./commands/manifest-inspect.ts'),
+    () => import('./commands/manifest-inspect-handler.ts'),
+  ),
+  'manifest push': entry(
+    () => import('./commands/manifest-push.ts'),
+    () => import('./commands/manifest-push-handler.ts'),
+  ),
+  'manifest remove': entry(
+    () => import('./commands/manifest-remove.ts'),
+    () => import('./commands/manifest-remove-handler.ts'),
+  ),
+  'manifest rm': entry(
+    () => import('./commands/manifest-rm.ts'),
+    () => import('./commands/manifest-rm-handler.ts'),
+  ),
   mount: entry(
     () => import('./commands/mount.ts'),
     () => import('./commands/mount-handler.ts'),

@@ -65,7 +65,8 @@ async function labelTest(store: Store, value: string): Promise<Test> {
   const equals = value.indexOf('=');
   const name = equals < 0 ? value : value.slice(0, equals);
   return (image) => {
-    const labels = imageConfig(store, image).config?.Labels ?? {};
+    // a manifest list has no labels
+    const labels = (store.images.get(image.id) && imageConfig(store, image).config?.Labels) ?? {};
     if (!Object.hasOwn(labels, name)) return false;
     return equals < 0 || labels[name] === value.slice(equals + 1);
   };

@@ -12,7 +12,7 @@ export function splitName(name: string | undefined): { readonly Name: string; re
 }
 
 /** The image's name that the text means; undefined when it has none such, or the text is an id. */
-export function nameOf(image: ImageRecord, text: string): string | undefined {
+export function nameOf(image: Pick<ImageRecord, 'names'>, text: string): string | undefined {
   try {
     return localCandidates(text).find((candidate) => image.names.includes(candidate));
   } catch {

@@ -10,7 +10,13 @@ export type Outcome =
   /** Printed as it is: no newline is added. */
   | { readonly kind: 'text'; readonly text: string }
   /** Indented by Go's usual four spaces unless told otherwise. */
-  | { readonly kind: 'json'; readonly value: unknown; readonly indent?: number };
+  | { readonly kind: 'json'; readonly value: unknown; readonly indent?: number }
+  /** Nothing is printed: the exit code is the answer. */
+  | { readonly kind: 'status'; readonly code: number };
+
+export function status(code: number): Outcome {
+  return { kind: 'status', code };
+}
 
 export function lines(all: readonly string[]): Outcome {
   return { kind: 'lines', lines: all };
@@ -28,6 +34,7 @@ export function json(value: unknown, indent = 4): Outcome {
 export function render(outcome: Outcome): string {
   switch (outcome?.kind) {
     case undefined:
+    case 'status':
       return '';
     case 'lines':
       return outcome.lines.map((line) => `${line}\n`).join('');

@@ -35,6 +35,8 @@ export interface PlanOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** `--mount`s for every RUN. */
   readonly mounts?: readonly string[] | undefined;
+  /** Also the stages before the target that it does not need. */
+  readonly allStages?: boolean;
 }
 
 /** What a stage starts from, or a `--from` names. */
@@ -123,7 +125,7 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
     stages[index] = { ...stage, needs: dependenciesOf(stage, graph) };
   }
   const target = targetStage(stages, options.target);
-  const order = buildOrder(stages, target);
+  const order = options.allStages ? allUpTo(stages, target) : buildOrder(stages, target);
   const declared = declaredNames(outline.globalArgs, order);
   return {
     file,
@@ -290,6 +292,12 @@ function targetStage(stages: readonly Stage[], wanted: string | undefined): Stag
     `target stage ${JSON.stringify(wanted)} could not be found${didYouMean(name ?? '', names)}`,
     { hint: names.length > 0 ? `the file has: ${names.join(', ')}` : 'no stage of the file has a name' },
   );
+}
+
+/** The stages up to the target, each after what it needs; the target last. */
+function allUpTo(stages: readonly Stage[], target: Stage): Stage[] {
+  const order = stages.slice(0, target.index + 1).flatMap((stage) => buildOrder(stages, stage));
+  return [...new Set(order)].filter((stage) => stage !== target).concat(target);
 }
 
 function declaredNames(globalArgs: readonly ArgInstruction[], stages: readonly Stage[]): Set<string> {

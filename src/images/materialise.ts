@@ -99,7 +99,17 @@ function ownManifest(store: Store, image: ImageRecord): { raw: RawManifest; mani
   const bytes = store.blobs.read(digest);
   const document = decodeManifest(bytes, mediaType, `manifest ${digest}`);
   if (document.kind !== 'manifest') throw new Error('internal: the manifest of an image is an index');
+  if (isStale(image, mediaType, document.manifest)) return null;
   return { raw: { mediaType, bytes, digest }, manifest: document.manifest };
+}
+
+/** True when the image was built again since, with another format or other annotations around the same configuration. */
+function isStale(image: ImageRecord, mediaType: string, manifest: Manifest): boolean {
+  const { format = 'oci', annotations } = imageData(image);
+  if (annotations === undefined) return false;
+  if (formatOf(mediaType) !== format) return true;
+  const sorted = (map: object) => JSON.stringify(Object.entries(map).sort());
+  return format === 'oci' && sorted(manifest.annotations ?? {}) !== sorted(annotations);
 }
 
 function compressionOf(blob: Descriptor): LayerCompression | undefined {

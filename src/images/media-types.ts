@@ -14,6 +14,7 @@ export const MANIFEST_TYPES: readonly string[] = [OCI_MANIFEST, OCI_INDEX, DOCKE
 
 export const manifestType = (format: ImageFormat) => (format === 'oci' ? OCI_MANIFEST : DOCKER_MANIFEST);
 export const indexType = (format: ImageFormat) => (format === 'oci' ? OCI_INDEX : DOCKER_LIST);
+export const isIndexType = (mediaType: string) => mediaType === OCI_INDEX || mediaType === DOCKER_LIST;
 export const configType = (format: ImageFormat) => (format === 'oci' ? OCI_CONFIG : DOCKER_CONFIG);
 
 export interface LayerKind {

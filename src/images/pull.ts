@@ -22,6 +22,8 @@ export interface PullOptions {
   /** The machine's own when absent. */
   readonly platform?: Platform;
   readonly registry?: RegistryOptions;
+  /** An image that is not for this machine leaves a name to the one that is: a build for many platforms takes no names away. */
+  readonly aside?: boolean;
   readonly onProgress?: Progress;
 }
 
@@ -37,8 +39,9 @@ export async function pullImage(store: Store, text: string, options: PullOptions
   if (location !== null && location.transport !== 'docker') return fetchImage(store, location, options);
 
   const name = location === null ? text : text.slice('docker://'.length);
-  const local = findImage(store, name, platform);
-  const reference = remoteReference(name, local);
+  const named = findImage(store, name, platform);
+  const local = options.platform && named ? (siblingFor(store, named, platform) ?? named) : named;
+  const reference = remoteReference(name, named);
   const serves = local !== null && (options.platform === undefined || servesPlatform(store, local, platform));
   if (local !== null && !serves && (reference === null || policy === 'never')) {
     throw new BldError('E_NOT_FOUND', `${text} in the store is not for ${formatPlatform(platform)}`);
@@ -55,6 +58,17 @@ function known(image: ImageRecord | null, text: string): ImageRecord {
       hint: 'localhost/ names images of the store; a registry on this machine needs its port: localhost:5000/NAME',
     }),
   });
+}
+
+/** The image for this platform that came out of the same index as the one that has the name. */
+function siblingFor(store: Store, named: ImageRecord, platform: Platform): ImageRecord | undefined {
+  const index = imageData(named).index?.digest;
+  if (index === undefined || servesPlatform(store, named, platform)) return undefined;
+  const wanted = formatPlatform(platform);
+  return store.images
+    .list()
+    .filter((other) => imageData(other).index?.digest === index)
+    .find((other) => formatPlatform(platformOf(imageConfig(store, other))) === wanted);
 }
 
 function servesPlatform(store: Store, image: ImageRecord, platform: Platform): boolean {
@@ -98,8 +112,10 @@ async function fetchImage(store: Store, location: Location, options: PullOptions
   const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
   await using source = resolved.source;
   const origin = location.transport === 'docker' ? repositoryName(location.reference) : undefined;
+  const isAside = options.aside === true && standsAside(store, resolved.names, platform);
   await using sink = storeSink(store, {
-    names: resolved.names,
+    names: isAside ? [] : resolved.names,
+    intermediate: isAside,
     withoutManifest: resolved.withoutManifest,
     data: { source: label },
     ...(origin !== undefined && { origin }),
@@ -115,6 +131,16 @@ async function fetchImage(store: Store, location: Location, options: PullOptions
   }
   warnOfPlatform(store, image, options.platform);
   return image;
+}
+
+/** True when the names stand for images of this machine, and the platform is another. */
+function standsAside(store: Store, names: readonly string[], platform: Platform): boolean {
+  const host = hostPlatform();
+  if (platformMatch(host, platform) >= 0) return false;
+  return names.some((name) => {
+    const image = store.images.find(name);
+    return image !== null && servesPlatform(store, image, host);
+  });
 }
 
 /** An image that is no choice of an index may be for any machine: said, never silently used (A54). */

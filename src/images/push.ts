@@ -13,6 +13,7 @@ import { copyTars } from './tars.ts';
 import type { RegistryOptions } from './transports/registry.ts';
 import { resolveSink } from './transports/resolve.ts';
 import { storeIndexSource, storeSource } from './transports/store.ts';
+import type { Descriptor } from './types.ts';
 
 export interface PushOptions {
   readonly format?: ImageFormat;
@@ -27,6 +28,8 @@ export interface PushOptions {
 export interface Pushed {
   /** Of the manifest that was written; null where the destination keeps none (Docker's archives and engine). */
   readonly digest: Digest | null;
+  /** Its type, size and digest. */
+  readonly descriptor: Descriptor | null;
 }
 
 /**
@@ -42,7 +45,7 @@ export async function pushImage(
   const location = typeof destination === 'string' ? parseDestination(destination) : destination;
   if (location.transport === 'containers-storage') {
     store.images.tag(image.id, [newImageName(location.name)]);
-    return { digest: image.manifest?.digest ?? null };
+    return { digest: image.manifest?.digest ?? null, descriptor: image.manifest ?? null };
   }
   const format = options.format ?? formatFor(location);
   await using source = storeSource(
@@ -99,7 +102,7 @@ async function copyOut(
     await using sink = resolved.sink;
     if (all) throw new BldError('E_UNSUPPORTED', `${formatLocation(location)} takes one image, not an index`);
     await copyTars(source, sink, { onProgress });
-    return { digest: null };
+    return { digest: null, descriptor: null };
   }
   await using sink = resolved.sink;
   const { root } = await copyImage(source, sink, { select: all ? 'all' : hostPlatform(), onProgress });
@@ -108,5 +111,6 @@ async function copyOut(
     const repository = repositoryName(location.reference);
     for (const { digest } of [...layers, config]) store.blobs.addOrigin(digest, repository);
   }
-  return { digest: root.raw.digest };
+  const { mediaType, digest, bytes } = root.raw;
+  return { digest, descriptor: { mediaType, digest, size: bytes.length } };
 }

@@ -1,3 +1,4 @@
+import { type Digest, parseDigest } from '../base/digest.ts';
 import type { ImageRecord, Store } from '../store/types.ts';
 import { decodeConfig, decodeManifest } from './decode.ts';
 import type { ImageFormat } from './media-types.ts';
@@ -10,7 +11,7 @@ export interface ImageData {
   /** Of the manifest that the image has, or gets when somebody needs one; OCI when absent. */
   readonly format?: ImageFormat;
   /** For the manifest, when it is made. */
-  readonly annotations?: StringMap;
+  readonly annotations?: StringMap | undefined;
   /** The index that the image was chosen from when it was pulled. */
   readonly index?: Descriptor;
   /** Where it was pulled from: `docker://docker.io/library/alpine:latest`. */
@@ -26,12 +27,23 @@ export function imageConfig(store: Store, image: ImageRecord): ImageConfig {
   return decodeConfig(store.blobs.read(image.id), `config of image ${image.id}`);
 }
 
+/** The annotations of the image's manifest, or those that it is to get. */
+export function manifestAnnotations(store: Store, image: ImageRecord): StringMap {
+  if (!image.manifest) return imageData(image).annotations ?? {};
+  const { digest, mediaType } = image.manifest;
+  const document = decodeManifest(store.blobs.read(digest), mediaType, `manifest ${digest}`);
+  return (document.kind === 'manifest' && document.manifest.annotations) || {};
+}
+
 /**
- * The image that a person means by this text: a full id, a name (unqualified ones in `localhost/` first), a name of an
- * index (then its image for `platform`), or the beginning of an id. Null when there is none.
+ * The image that a person means by this text: a full id, a name (unqualified ones in `localhost/` first), a name or the
+ * digest of an index (then its image for `platform`), or the beginning of an id. Null when there is none.
  */
 export function findImage(store: Store, text: string, platform: Platform): ImageRecord | null {
-  if (text.startsWith('sha256:') || (isImageId(text) && text.length === 64)) return store.images.find(text);
+  if (text.startsWith('sha256:') || (isImageId(text) && text.length === 64)) {
+    const digest = parseDigest(text.startsWith('sha256:') ? text : `sha256:${text}`);
+    return store.images.find(text) ?? imageOfManifest(store, digest) ?? imageOfIndex(store, digest, platform);
+  }
   for (const name of candidates(text)) {
     const image = store.images.find(name) ?? imageOfIndex(store, name, platform);
     if (image) return image;
@@ -54,5 +66,15 @@ function imageOfIndex(store: Store, name: string, platform: Platform): ImageReco
   if (!record) return null;
   const document = decodeManifest(store.blobs.read(record.digest), record.mediaType, `index ${name}`);
   if (document.kind !== 'index') return null;
-  return store.images.find(choosePlatform(document.index.manifests, platform, name).digest);
+  return imageOfManifest(store, choosePlatform(document.index.manifests, platform, name).digest);
+}
+
+/** The image that a manifest describes: of several manifests of one image a list may name an older one. */
+export function imageOfManifest(store: Store, digest: Digest): ImageRecord | null {
+  const image = store.images.find(digest);
+  if (image) return image;
+  const kept = store.images.findIndex(digest);
+  if (!kept) return null;
+  const document = decodeManifest(store.blobs.read(digest), kept.mediaType, `manifest ${digest}`);
+  return document.kind === 'manifest' ? store.images.get(document.manifest.config.digest) : null;
 }

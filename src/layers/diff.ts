@@ -142,7 +142,8 @@ function* rootChange(parts: readonly Part[], { kind, base, flatten }: ChangesOpt
   if (!top || !stat) return;
   const at: Location = { dir: top.fd, name: ROOT };
   const meta = readMeta(at, stat, top.view);
-  if (base === undefined ? !isBareRoot(meta) : !sameRoot(meta, base, kind)) {
+  // an unusual root is said by every layer: the same files on another base have to be another layer, for its tree shows it
+  if (!isBareRoot(meta) || (base !== undefined && !sameRoot(meta, base, kind))) {
     yield { kind: 'entry', path: ROOT, meta, at, inode: undefined };
   }
   const opaque = parts.some((part) => isOpaque({ dir: part.fd, name: ROOT }, kind.xattrs));

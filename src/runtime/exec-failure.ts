@@ -10,10 +10,14 @@ const PT_INTERP = 3;
 /** e_machine of ELF files, by Node's name of the processor. */
 const MACHINES: Readonly<Record<number, string>> = {
   3: 'ia32',
+  8: 'mips',
+  21: 'ppc64',
+  22: 's390x',
   40: 'arm',
   62: 'x64',
   183: 'arm64',
   243: 'riscv64',
+  258: 'loong64',
 };
 
 /** The beginning of a file below the root, or undefined. */
@@ -59,7 +63,8 @@ export function interpreterOf(bytes: Buffer): string | undefined {
 
 function foreignMachine(bytes: Buffer): string | undefined {
   if (bytes.toString('latin1', 0, 4) !== '\x7fELF' || bytes.length < 20) return undefined;
-  const name = MACHINES[bytes.readUInt16LE(18)] ?? 'another kind of';
+  const machine = bytes[5] === 2 ? bytes.readUInt16BE(18) : bytes.readUInt16LE(18);
+  const name = MACHINES[machine] ?? 'another kind of';
   return name === process.arch ? undefined : name;
 }
 
@@ -105,6 +110,12 @@ export function explainExec(failure: Failure, root: Fd, env: readonly string[]):
   switch (failure.errno) {
     case 'ENOENT':
       if (!file) return failed(`${shown} does not exist in the container`);
+      if (foreignMachine(file.bytes)) {
+        return failed(
+          `${shown} is a program for ${foreignMachine(file.bytes)} processors, and the emulator that is registered for these is not in the container`,
+          'register it with the F flag of binfmt_misc, as Debian does: apt install qemu-user-static binfmt-support',
+        );
+      }
       if (!interpreter) break;
       return failed(
         `${shown} exists, but what runs it, ${JSON.stringify(interpreter)}, does not exist in the container`,
@@ -123,7 +134,7 @@ export function explainExec(failure: Failure, root: Fd, env: readonly string[]):
       if (machine) {
         return failed(
           `${shown} is a program for ${machine} processors, this one is ${process.arch}`,
-          'use an image of this platform, or install qemu-user-static with its binfmt entries',
+          "install emulators (apt install qemu-user-static binfmt-support), or do the work in a stage of the machine's own platform: FROM --platform=$BUILDPLATFORM",
         );
       }
       return failed(

@@ -13,22 +13,25 @@ type Indexes = Pick<Images, 'findIndex' | 'listIndexes' | 'addIndex' | 'removeIn
 interface IndexRow {
   readonly digest: string;
   readonly media_type: string;
+  readonly names: string;
 }
 
-function recordOf(db: Database, { digest, media_type: mediaType }: IndexRow): IndexRecord {
-  const sql = 'SELECT name FROM names WHERE index_digest = ? ORDER BY id';
-  const names = db.all<{ name: string }>(sql, digest).map(({ name }) => name);
-  return { digest: parseDigest(digest), mediaType, names };
+// one statement: a name that moves meanwhile is seen with all that goes with it
+const SELECT = `SELECT digest, media_type, (
+    SELECT json_group_array(name) FROM (SELECT name FROM names WHERE index_digest = digest ORDER BY id)
+  ) AS names FROM indexes`;
+
+function recordOf({ digest, media_type: mediaType, names }: IndexRow): IndexRecord {
+  return { digest: parseDigest(digest), mediaType, names: JSON.parse(names) as string[] };
 }
 
 export function readIndexes(db: Database): IndexRecord[] {
-  const rows = db.all<IndexRow>('SELECT digest, media_type FROM indexes ORDER BY digest');
-  return rows.map((row) => recordOf(db, row));
+  return db.all<IndexRow>(`${SELECT} ORDER BY digest`).map(recordOf);
 }
 
 export function readIndex(db: Database, digest: string): IndexRecord | null {
-  const row = db.get<IndexRow>('SELECT digest, media_type FROM indexes WHERE digest = ?', digest);
-  return row ? recordOf(db, row) : null;
+  const row = db.get<IndexRow>(`${SELECT} WHERE digest = ?`, digest);
+  return row ? recordOf(row) : null;
 }
 
 /** The part of `Images` that keeps manifest lists. */
@@ -37,9 +40,9 @@ export function makeIndexes({ db, durability }: Context, files: BlobFiles, recor
     findIndex(nameOrDigest) {
       const digest = nameOrDigest.slice(nameOrDigest.lastIndexOf('@') + 1);
       if (isDigest(digest)) return readIndex(db, digest);
-      const sql = 'SELECT digest, media_type FROM indexes JOIN names ON index_digest = digest WHERE name = ?';
+      const sql = `${SELECT} WHERE digest = (SELECT index_digest FROM names WHERE name = ?)`;
       const row = db.get<IndexRow>(sql, nameOrDigest);
-      return row ? recordOf(db, row) : null;
+      return row ? recordOf(row) : null;
     },
 
     listIndexes: () => readIndexes(db),
@@ -52,7 +55,9 @@ export function makeIndexes({ db, durability }: Context, files: BlobFiles, recor
         if (files.size(digest) === null) throw new BldError('E_STORE', `${digest} was removed meanwhile`);
         db.run('INSERT OR IGNORE INTO indexes VALUES (?, ?)', digest, mediaType);
         records.refresh(moveNames(db, names, { index: digest }));
-        return recordOf(db, { digest, media_type: mediaType });
+        const record = readIndex(db, digest);
+        if (!record) throw new Error('internal: a row that was just written is not there');
+        return record;
       });
     },
 

@@ -60,7 +60,7 @@ export interface NewImage {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
-/** A manifest list under a name (`bld manifest`, pulled with --all): index bytes in the store. */
+/** A manifest list (`bld manifest`, a build for several platforms), or without a name a manifest that one of them names. */
 export interface IndexRecord {
   readonly digest: Digest;
   readonly mediaType: string;

@@ -62,12 +62,31 @@ describe.each(PEOPLE)('examples as %s', (person) => {
   });
 });
 
+describe.each(PEOPLE)('the library as %s', (person) => {
+  test('build.mjs builds for two platforms', () => {
+    using bench = new Bench(person);
+    const modules = bench.mkdir('node_modules');
+    symlinkSync(ROOT, join(modules, 'bld'));
+    writeFileSync(join(bench.directory, 'build.mjs'), readFileSync(join(ROOT, 'examples/build.mjs')));
+    bench.ownAll(bench.directory);
+    const layout = join(bench.directory, 'layout');
+    const program = [NODE, '--disable-warning=ExperimentalWarning', 'build.mjs', layout];
+    const result = bench.exec(BLD, ['unshare', ...program], { env: withBld(bench) });
+    expect(result.code, result.stderr).toBe(0);
+    expect(result.stdout).toMatch(/^linux\/amd64 FROM scratch\n[\s\S]*\nlinux\/arm64 COPY \$TARGETARCH /);
+    const [entry] = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')).manifests;
+    expect(result.stdout.trim().split('\n').at(-1)).toBe(entry.digest);
+    expect(entry.mediaType).toBe('application/vnd.oci.image.index.v1+json');
+  });
+});
+
 test('every script among the examples is run here', () => {
   const listed = spawnSync('ls', [join(ROOT, 'examples')], { encoding: 'utf8' })
     .stdout.trim()
     .split('\n');
   expect(listed.filter((name) => /\.(sh|mjs)$/.test(name))).toEqual([
     'api.mjs',
+    'build.mjs',
     'ci-pipeline.sh',
     'cleanup.sh',
     'machine-base.sh',

@@ -1,14 +1,80 @@
+import type { Descriptor, Platform } from '../../base/descriptor.ts';
+import type { Digest } from '../../base/digest.ts';
+import { BldError } from '../../base/errors.ts';
+import { listEntry } from '../../images/list-entry.ts';
+import { holdLists, storeList } from '../../images/lists.ts';
 import { appendHistory, changeSettings } from '../../images/mutate.ts';
-import type { History, ImageConfig } from '../../images/types.ts';
+import { hostPlatform } from '../../images/platform.ts';
+import type { History, ImageConfig, Index } from '../../images/types.ts';
 import { now } from '../clock.ts';
-import { type Committed, commitSealed } from '../commit.ts';
+import { type Committing, commitSealed, pushOptions } from '../commit.ts';
 import { changeState, read } from '../container.ts';
-import type { BuiltStage, Job } from './job.ts';
+import { checkDestinations, deliver, dropMade, type Made } from './deliver.ts';
+import type { Job } from './job.ts';
 import { COMMENT } from './stage.ts';
+import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
 
-/** Makes the image of the target stage: labels of the command line, dates, names. */
-export async function finish(job: Job, { container }: BuiltStage): Promise<Committed> {
+/** Makes what the build is for, of stages that are built: an image or an index of several, under its names and where it goes. */
+export async function finish(jobs: readonly Job[], options: BuildOptions, isIndex: boolean): Promise<Built> {
+  const [first] = jobs;
+  if (!first) throw new Error('internal: a build of no platform');
+  const { names = [], destinations = [], pushed = [], cacheOnly = false, list } = options;
+  const isGiven = cacheOnly || list !== undefined || destinations.length + pushed.length > 0;
+  const isPassing = names.length === 0 && isGiven;
+  const made = isIndex ? await makeIndex(jobs, options) : await makeOne(first, { names, passing: isPassing });
+  try {
+    const descriptor = await deliver(first.engine, made, options);
+    return { ...made, names, manifest: descriptor?.digest ?? null, descriptor };
+  } finally {
+    if (isPassing) await dropMade(first.engine, made);
+  }
+}
+
+async function makeOne(job: Job, committing: Committing): Promise<Made> {
+  const { names } = committing;
+  if (names.length > 0 || committing.passing) tellCommit(job, names[0]);
+  const id = await makeImage(job, committing);
+  return { id, images: [{ platform: platformOf(job), id }], isIndex: false };
+}
+
+async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<Made> {
+  checkDestinations(options);
+  const { names = [], commit = {}, indexAnnotations: annotations = {} } = options;
+  const images: BuiltPlatform[] = [];
+  const manifests: Descriptor[] = [];
+  for (const job of jobs) {
+    tellCommit(job, names[0]);
+    const platform = platformOf(job);
+    const id = await makeImage(job, { names: [], passing: true });
+    const { store, progress } = job.engine;
+    const image = store.images.get(id);
+    if (!image) throw new BldError('E_NOT_FOUND', `${id}: the image was removed meanwhile`);
+    const entry = await listEntry(store, image, { ...pushOptions(commit), onProgress: progress });
+    images.push({ platform, id });
+    manifests.push({ ...entry, platform });
+  }
+  const format = commit.format ?? 'oci';
+  const isAnnotated = format === 'oci' && Object.keys(annotations).length > 0;
+  const index: Index = { schemaVersion: 2, manifests, ...(isAnnotated && { annotations }) };
+  const store = jobs[0]?.engine.store;
+  if (!store) throw new Error('internal: a build of no platform');
+  using _ = await holdLists(store, jobs[0]?.engine.signal);
+  const { digest } = await storeList(store, index, names, format);
+  return { id: digest, images, isIndex: true };
+}
+
+function platformOf({ options }: Job): Platform {
+  return options.platform ?? hostPlatform();
+}
+
+function tellCommit(job: Job, name: string | undefined): void {
+  job.options.onEvent?.({ kind: 'commit', stage: job.label(job.plan.target), name });
+}
+
+/** The image of the target stage: labels of the command line, dates, names. */
+async function makeImage(job: Job, committing: Committing): Promise<Digest> {
   const { options } = job;
+  const { container } = await job.stage(job.plan.target.index);
   const labels = options.labels ?? {};
   if (Object.keys(labels).length > 0) {
     const words = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
@@ -21,11 +87,8 @@ export async function finish(job: Job, { container }: BuiltStage): Promise<Commi
   await changeState(container, (state) => ({ ...state, image: dated(state.image, state.base.history) }));
   const { image } = read(container).state;
   const created = image.history?.findLast((entry) => entry.created !== undefined)?.created ?? now();
-  return commitSealed(
-    container,
-    { names: options.names ?? [], outside: options.destinations ?? [] },
-    { ...options.commit, created },
-  );
+  const made = await commitSealed(container, committing, { ...options.commit, created });
+  return made.id;
 }
 
 /**

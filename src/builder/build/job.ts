@@ -40,6 +40,13 @@ export interface Job {
   failed(container: Container, stage: StageLabel, error: unknown): void;
 }
 
+/** A job with what it has begun. */
+export interface OpenJob extends Job {
+  running(): readonly Promise<BuiltStage>[];
+  /** The container that is to stay after a failure. */
+  kept(): Container | undefined;
+}
+
 /** What a stage leaves for those that stand on it. All that its container changed is frozen. */
 export interface BuiltStage {
   readonly container: Container;

@@ -139,6 +139,7 @@ async function imageSource(job: Job, stage: Stage, image: string): Promise<FileS
   const record = await obtainImage(job.engine, image, {
     pull: job.options.pull,
     platform: job.isForeign(stage) ? stage.platform : undefined,
+    aside: job.isForeign(stage),
   });
   return layersSource(
     job,

@@ -6,13 +6,14 @@ import { parseTriggers } from '../../dockerfile/interpret.ts';
 import type { Stage } from '../../dockerfile/plan.ts';
 import { triggersOf } from '../../dockerfile/stages.ts';
 import { appendHistory, changeConfig } from '../../images/mutate.ts';
+import { manifestAnnotations } from '../../images/record.ts';
 import type { ContainerConfig, History, ImageConfig } from '../../images/types.ts';
 import { type Container, changeState, exclusively, read } from '../container.ts';
 import { copy } from '../copy.ts';
 import { freeze } from '../freeze.ts';
 import { fork, from } from '../from.ts';
 import { hostOrigin } from '../origin.ts';
-import { containerConfig } from '../state.ts';
+import { type ContainerState, containerConfig } from '../state.ts';
 import type { StepWords } from '../step.ts';
 import { copyStep } from './copy-step.ts';
 import { atInstruction } from './failure.ts';
@@ -83,7 +84,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
     const { id } = fork(below.container, `${stage.name ?? 'stage'}-build`);
     const container: Container = { id, engine: job.engine };
     job.containers.push(container);
-    const image = openState(below.image.config, below.image.author);
+    const image = openState(withoutLabels(job, below.image.config), below.image.author);
     await record(container, image, undefined);
     return { container, scope: below.scope, image, triggers: below.triggers };
   }
@@ -98,19 +99,41 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
     transient: true,
     pull: job.options.pull,
     platform: job.isForeign(stage) || name === 'scratch' ? stage.platform : undefined,
+    aside: job.isForeign(stage),
     format: job.options.commit?.format,
     run: job.options.run,
   });
   job.containers.push(container);
+  if (job.options.inheritAnnotations) await keepAnnotations(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);
   const { state } = read(container);
-  const config: ConfigRecord =
-    name === 'scratch' ? { Env: [SCRATCH_PATH] } : (containerConfig(state) as ConfigRecord);
+  const config: ConfigRecord = name === 'scratch' ? { Env: [SCRATCH_PATH] } : inherited(job, state);
   const triggers = parseTriggers(config.OnBuild ?? [], name);
   const image = openState(config, state.image.author);
   await record(container, image, undefined);
   const scope = openScope(job.plan.inputs, config.Env ?? []);
   return { container, scope, image, triggers };
+}
+
+/** The container's image is annotated as its base is, but for what tells about the base itself. */
+async function keepAnnotations(container: Container): Promise<void> {
+  const { store } = container.engine;
+  const { base } = read(container).state;
+  const image = base.id === null ? null : store.images.get(base.id);
+  if (!image) return;
+  const annotations = manifestAnnotations(store, image);
+  await changeState(container, (state) => ({ ...state, annotations }));
+}
+
+/** The settings of a base image as far as they are kept. */
+function inherited(job: Job, state: ContainerState): ConfigRecord {
+  return withoutLabels(job, containerConfig(state) as ConfigRecord);
+}
+
+function withoutLabels({ options }: Job, config: ConfigRecord): ConfigRecord {
+  if (options.inheritLabels !== false) return config;
+  const { Labels: _, ...others } = config;
+  return others;
 }
 
 /** What a named context in place of an image is as a base. */

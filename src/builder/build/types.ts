@@ -2,10 +2,10 @@ import type { Platform } from '../../base/descriptor.ts';
 import type { Digest } from '../../base/digest.ts';
 import type { Spot } from '../../base/errors.ts';
 import type { ProgressEvent } from '../../base/progress.ts';
-import type { Location } from '../../images/location.ts';
 import type { PullPolicy } from '../../images/pull.ts';
-import type { CommitOptions } from '../commit.ts';
+import type { CommitOptions, Committed } from '../commit.ts';
 import type { RunDefaults } from '../state.ts';
+import type { Destination, FilesOutput, PushedName } from './deliver.ts';
 import type { SecretSource } from './vault.ts';
 
 /** What a build tells while it goes on. A step is known by its stage and number: stages go on at the same time. */
@@ -56,15 +56,43 @@ export interface StageLabel {
   readonly platform?: string | undefined;
 }
 
+/** What a build made; of several platforms `id` is the index's digest. */
+export interface Built extends Committed {
+  /** In the order in which their platforms were asked for. */
+  readonly images: readonly BuiltPlatform[];
+  /** True for an index. */
+  readonly isIndex: boolean;
+}
+
+/** The image for one platform. */
+export interface BuiltPlatform {
+  readonly platform: Platform;
+  readonly id: Digest;
+}
+
 export interface BuildOptions {
   /** Names of the store that the image gets. */
   readonly names?: readonly string[] | undefined;
   /** Places outside of the store that it is written to. */
-  readonly destinations?: readonly Location[] | undefined;
+  readonly destinations?: readonly Destination[] | undefined;
+  /** Names whose registries get it. */
+  readonly pushed?: readonly PushedName[] | undefined;
+  /** Places for its files alone. */
+  readonly directories?: readonly FilesOutput[] | undefined;
+  readonly tars?: readonly FilesOutput[] | undefined;
   readonly target?: string | undefined;
+  /** `BUILDKIT_MULTI_PLATFORM=1` makes an index of one platform too. */
   readonly buildArgs?: ReadonlyMap<string, string> | undefined;
   /** What the image is for; the machine's own when absent. */
   readonly platform?: Platform | undefined;
+  /** In its place: an image for each, and with more than one an index of them. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** Build also the stages that the target does not need. */
+  readonly allStages?: boolean | undefined;
+  /** Labels of base images, and of stages that others stand on, are kept (true when absent). */
+  readonly inheritLabels?: boolean | undefined;
+  /** Annotations of the base image's manifest are kept. */
+  readonly inheritAnnotations?: boolean | undefined;
   readonly pull?: PullPolicy | undefined;
   /**
    * Name → directory, `docker-image://NAME`, `oci-layout://PATH[:TAG][@DIGEST]`, `target:STAGE`, the address of an archive
@@ -99,5 +127,11 @@ export interface BuildOptions {
   /** Working containers of a build that failed stay, to be looked into. */
   readonly keepFailed?: boolean | undefined;
   readonly commit?: CommitOptions | undefined;
+  /** A manifest list of the store that the images are added to, made when it is not there. */
+  readonly list?: string | undefined;
+  /** Annotations of the index over several platforms. */
+  readonly indexAnnotations?: Readonly<Record<string, string>> | undefined;
+  /** The steps alone are wanted: the image goes when it is made. */
+  readonly cacheOnly?: boolean | undefined;
   readonly onEvent?: ((event: BuildEvent) => void) | undefined;
 }

@@ -1,15 +1,19 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { Platform } from '../../base/descriptor.ts';
 import { BldError } from '../../base/errors.ts';
 import { check } from '../../builder/build/check.ts';
 import { openSource } from '../../builder/build/context.ts';
 import { fetchOptions } from '../../builder/build/secrets.ts';
-import { type BuildEvent, type BuildOptions, build, planOf, planOptions } from '../../builder/build.ts';
-import type { Committed } from '../../builder/commit.ts';
+import {
+  type BuildEvent,
+  type BuildOptions,
+  type Built,
+  build,
+  planOf,
+  planOptions,
+} from '../../builder/build.ts';
 import type { Engine } from '../../builder/engine.ts';
-import { exportDirectory, exportTar } from '../../builder/export.ts';
-import { push } from '../../builder/images.ts';
+import { describe } from '../../builder/images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import { openAgents } from '../build-agents.ts';
 import { BUILD } from '../build-call.ts';
@@ -23,14 +27,15 @@ import {
   readSsh,
   variables,
 } from '../build-inputs.ts';
+import { writeMetadata } from '../build-metadata.ts';
 import { type Outputs, outputsOf } from '../build-outputs.ts';
+import { allPlatforms, namedPlatforms } from '../build-platforms.ts';
 import { openBuildView } from '../build-view/open.ts';
 import type { BuildView } from '../build-view/view.ts';
 import { compressionOptions } from '../compression-options.ts';
 import type { Context } from '../context.ts';
 import { identity } from '../identity.ts';
 import { lines, type Outcome } from '../output.ts';
-import { onePlatform } from '../platform-option.ts';
 import { runDefaults } from '../run-defaults.ts';
 import type { Handler, Values } from '../spec.ts';
 import { readSeconds } from '../values.ts';
@@ -48,20 +53,22 @@ function epochOf(text: string | undefined): number | undefined {
 
 type Options = Values<typeof spec.flags>;
 
-function platformOf(options: Options): Platform | undefined {
-  if (options.platform.length < 2) return onePlatform(options);
-  throw new BldError('E_UNSUPPORTED', 'several platforms in one build are not provided', {
-    hint: 'build each of them with its own --platform and name',
-  });
-}
-
-function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
+function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs): BuildOptions {
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
+  const epoch = options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH'));
+  if (epoch !== undefined) args.set('SOURCE_DATE_EPOCH', String(epoch));
+  const { isCacheOnly, takesStdout: _, annotations, rewritesTimestamps, stored, ...places } = outputs;
   const unset = (names: readonly unknown[]) => names.map((name) => [String(name), null] as const);
   return {
+    ...places,
+    cacheOnly: isCacheOnly,
+    list: options.manifest,
     target: options.target,
     buildArgs: args,
-    platform: platformOf(options),
+    platforms: namedPlatforms(options),
+    allStages: !options.skipUnusedStages,
+    inheritLabels: options.inheritLabels,
+    inheritAnnotations: options.inheritAnnotations,
     pull: options.pullAlways ? 'always' : options.pullNever ? 'never' : options.pull,
     contexts: new Map(Object.entries(namedValues(options.buildContext, 'build context'))),
     failOnSecret: options.failOnSecret,
@@ -82,35 +89,46 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
       format: options.format,
       squash: options.squash,
       timestamp: options.timestamp,
-      sourceDateEpoch: options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH')),
-      rewriteTimestamp: options.rewriteTimestamp,
+      sourceDateEpoch: epoch,
+      rewriteTimestamp: options.rewriteTimestamp || rewritesTimestamps,
       omitHistory: options.omitHistory,
       change: {
         env: Object.fromEntries(unset(options.unsetenv)),
         labels: Object.fromEntries(unset(options.unsetlabel)),
+        ...(options.osVersion !== undefined && { osVersion: options.osVersion }),
+        ...(options.osFeature.length > 0 && { osFeatures: { add: options.osFeature } }),
       },
-      annotations: namedValues(options.annotation, 'annotation'),
+      annotations: { ...namedValues(options.annotation, 'annotation'), ...annotations },
       unsetAnnotations: options.unsetannotation,
       identity: options.identityLabel ? identity().version : undefined,
       createdAnnotation: options.createdAnnotation,
       ...compressionOf(options),
+      ...(stored.format && { format: stored.format }),
+      ...(stored.compression && { compression: stored.compression }),
+      ...(stored.level !== undefined && { compressionLevel: stored.level }),
+      ...(stored.force !== undefined && { forceCompression: stored.force }),
     },
   };
 }
 
-function tell(options: Options, made: Committed): Outcome {
+async function tell(
+  engine: Engine,
+  options: Options,
+  { made, outputs }: { readonly made: Built; readonly outputs: Outputs },
+): Promise<Outcome> {
+  const { id, descriptor, isIndex } = made;
   if (options.metadataFile !== undefined) {
-    const metadata = {
-      'containerimage.config.digest': made.id,
-      ...(made.manifest && { 'containerimage.digest': made.manifest }),
-      ...(made.names.length > 0 && { 'image.name': made.names.join(',') }),
-    };
-    writeFileSync(options.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+    const isKept = engine.store.images.get(id) || engine.store.images.findIndex(id);
+    writeMetadata(options.metadataFile, {
+      ...(!isIndex && { config: id }),
+      descriptor: descriptor ?? (isKept ? await describe(engine, id) : null),
+      names: [...new Set([...made.names, ...outputs.pushed.map(({ name }) => name)])],
+    });
   }
-  if (options.iidfile !== undefined) writeFileSync(options.iidfile, made.id);
-  if (options.iidfileRaw !== undefined) writeFileSync(options.iidfileRaw, made.id.slice(7));
+  if (options.iidfile !== undefined) writeFileSync(options.iidfile, id);
+  if (options.iidfileRaw !== undefined) writeFileSync(options.iidfileRaw, id.slice(7));
   const isFiled = options.iidfile !== undefined || options.iidfileRaw !== undefined;
-  return isFiled ? undefined : lines([made.id.slice(7)]);
+  return isFiled ? undefined : lines([id.slice(7)]);
 }
 
 /** With `--logsplit` a platform's log is named after it. */
@@ -118,7 +136,12 @@ function logfileOf(options: Options): string | undefined {
   const { logfile, logsplit } = options;
   if (!logsplit) return logfile;
   if (logfile === undefined) throw new BldError('E_USAGE', '--logsplit needs --logfile');
-  const { os, architecture } = platformOf(options) ?? hostPlatform();
+  const [{ os, architecture } = hostPlatform(), ...others] = namedPlatforms(options);
+  if (others.length > 0) {
+    throw new BldError('E_UNSUPPORTED', '--logsplit with several platforms is not provided', {
+      hint: '--progress rawjson tells them apart',
+    });
+  }
   return `${logfile}_${os}_${architecture}`;
 }
 
@@ -138,7 +161,7 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [dire
   const view = openBuildView({
     progress: options.quiet ? 'quiet' : options.progress,
     logfile: logfileOf(options),
-    isTaken: outputs.tars.includes('-'),
+    isTaken: outputs.takesStdout,
     directory,
     env: context.env,
     print: context.print,
@@ -175,9 +198,9 @@ async function perform(work: Work): Promise<Outcome> {
   using agents = new DisposableStack();
   const sources = options.ssh.map((text) => readSsh(text, context.env));
   const ssh = await openAgents(engine, sources, agents);
-  const building = { ...buildOptions(options, context.env), ssh };
+  const asked = { ...buildOptions(options, context.env, outputs), ssh };
   const source = await openSource(engine, {
-    ...fetchOptions(building),
+    ...fetchOptions(asked),
     context: directory,
     files: options.file,
     ignoreFile: options.ignorefile,
@@ -185,7 +208,10 @@ async function perform(work: Work): Promise<Outcome> {
     input: () => process.stdin,
   });
   const call = [options.check, options.call].find((one) => one && one.method !== 'build') ?? BUILD;
-  if (call.method === 'targets') return tellTargets(planOf(source, building), call.format);
+  if (call.method === 'targets') return tellTargets(planOf(source, asked), call.format);
+  const building = options.allPlatforms
+    ? { ...asked, platforms: await allPlatforms(engine, source, asked) }
+    : asked;
   const report = check(engine, source, { ...planOptions(building), check: call.options });
   if (call.method === 'check' || report.isViolation) {
     const said = tellCheck(report, call.format, context.print);
@@ -194,9 +220,8 @@ async function perform(work: Work): Promise<Outcome> {
   if (call.method === 'outline') return tellOutline(planOf(source, building), call.format);
   for (const file of [options.iidfile, options.iidfileRaw])
     if (file !== undefined) rmSync(file, { force: true });
-  const { names, destinations } = outputs;
   const plan = planOf(source, building);
-  const made = await build(engine, source, { ...building, names, destinations, onEvent });
+  const made = await build(engine, source, { ...building, onEvent });
   for (const { rule, message, place } of report.warnings)
     view.warning(rule, message, { file: place.source.name, line: place.range.start.line });
   if (plan.unusedBuildArgs.length > 0) {
@@ -204,11 +229,6 @@ async function perform(work: Work): Promise<Outcome> {
   }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     view.say(`Successfully tagged ${name}\n`);
-  for (const directory of outputs.directories) await exportDirectory(engine, made.id, directory);
-  for (const tar of outputs.tars) await exportTar(engine, made.id, tar === '-' ? process.stdout : tar);
-  for (const name of outputs.pushed) {
-    await push(engine, name, `docker://${name}`, { format: options.format });
-  }
-  const said = tell(options, made);
-  return outputs.tars.includes('-') ? undefined : said;
+  const said = await tell(engine, options, { made, outputs });
+  return outputs.takesStdout || outputs.isCacheOnly ? undefined : said;
 }

@@ -30,10 +30,7 @@ const sourceFlags = {
   ),
   ignorefile: text('file of patterns to leave out of the context', { value: 'PATH' }),
   from: text('image in place of that of the first FROM', { value: 'IMAGE' }),
-  'skip-unused-stages': bool('leave out stages that the target does not need', {
-    fallback: true,
-    unsupported: 'only what the target needs is built',
-  }),
+  'skip-unused-stages': bool('leave out stages that the target does not need', { fallback: true }),
   'cpp-flag': list('flag for the C preprocessor, which Dockerfiles named *.in pass through', {
     value: 'FLAG',
   }),
@@ -60,7 +57,7 @@ const outputFlags = {
   }),
   unsetenv: csv('remove a variable of the image', { value: 'NAME' }),
   format,
-  squash: bool('make one layer of all, the base included'),
+  squash: bool('make one layer of all, the base included', { aliases: ['squash-all'] }),
   logfile: text('file for what the build says', { value: 'PATH' }),
   logsplit: bool('name the log file after the platform too'),
   progress: value(
@@ -110,6 +107,7 @@ export const spec = defineCommand({
       value: 'METHOD[,format=json]',
     }),
     push: bool('push the image to the registries of its names'),
+    load: bool('images are always in the store', { hidden: true, ignored: true }),
     'no-cache': bool('do all steps anew'),
     'require-cached': bool('fail when a step is not in the cache', { env: ['BLD_REQUIRE_CACHED'] }),
     explain: bool('say for a step that is not in the cache what differs from the last time', {
@@ -132,25 +130,14 @@ export const spec = defineCommand({
     'force-rm': bool('working containers go after a failed build too', { hidden: true, ignored: true }),
     compress: bool('layers are always compressed on their way out', { hidden: true, ignored: true }),
     'disable-content-trust': bool('not for this kind of signature', { hidden: true, ignored: true }),
-    'inherit-labels': bool('keep the labels of the base image', {
-      fallback: true,
-      unsupported: 'remove labels with --unsetlabel',
-    }),
-    'inherit-annotations': bool('annotations of the base image', {
-      fallback: true,
-      unsupported: 'annotations of the base image are never kept: they tell about that image',
-    }),
-    output: list('what to write besides: a directory, or type=local|tar|oci|docker|image,dest=PATH', {
-      value: 'OUTPUT',
-      short: 'o',
-    }),
-    manifest: text('manifest list that the image is added to', {
-      value: 'NAME',
-      unsupported: 'build each platform on its own, then push the images to one list',
-    }),
-    'all-platforms': bool('build for all platforms of the base images', {
-      unsupported: 'name one with --platform',
-    }),
+    'inherit-labels': bool('keep the labels of base images', { fallback: true }),
+    'inherit-annotations': bool('keep the annotations of the base image'),
+    output: list(
+      'where it goes besides: a directory, - (a tar), or type=local|tar|oci|docker|registry,dest=PATH,name=NAME',
+      { value: 'OUTPUT', short: 'o' },
+    ),
+    manifest: text('manifest list that the images are added to, made when missing', { value: 'NAME' }),
+    'all-platforms': bool('build for all platforms that the base images have'),
     mount: list('mount for every RUN, as RUN --mount has it', { value: 'MOUNT' }),
     'hooks-dir': list('directory of OCI hooks', { value: 'PATH', unsupported: 'no hooks are run' }),
     runtime: text('OCI runtime', { value: 'PATH', unsupported: 'RUNs need no other program' }),
@@ -170,14 +157,8 @@ export const spec = defineCommand({
       value: 'PATH',
       unsupported: 'there are no source policies',
     }),
-    'os-feature': list('operating system feature of the image', {
-      value: 'NAME',
-      unsupported: 'set it with bld config',
-    }),
-    'os-version': text('operating system version of the image', {
-      value: 'VERSION',
-      unsupported: 'set it with bld config',
-    }),
+    'os-feature': list('operating system feature of the image', { value: 'NAME' }),
+    'os-version': text('operating system version of the image', { value: 'VERSION' }),
     cw: text('make a confidential workload', { value: 'OPTIONS', unsupported: 'bld makes plain images' }),
     loglevel: integer('amount of log', { hidden: true, ignored: true }),
   },

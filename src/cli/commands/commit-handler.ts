@@ -3,8 +3,10 @@ import { BldError, explain } from '../../base/errors.ts';
 import { type CommitOptions, type Committed, commit } from '../../builder/commit.ts';
 import { findContainer } from '../../builder/container.ts';
 import { copy } from '../../builder/copy.ts';
+import type { Engine } from '../../builder/engine.ts';
+import { writeMetadata } from '../build-metadata.ts';
 import { identity } from '../identity.ts';
-import { lines } from '../output.ts';
+import { lines, type Outcome } from '../output.ts';
 import type { Handler, Values } from '../spec.ts';
 import type { spec } from './commit.ts';
 
@@ -38,18 +40,19 @@ function configFile(path: string): CommitOptions['settings'] {
   }
 }
 
-function tell(options: Options, made: Committed): string | undefined {
-  const id = made.id.slice(7);
+async function tell(engine: Engine, options: Options, made: Committed): Promise<Outcome> {
+  const { id, names, descriptor } = made;
   if (options.metadataFile !== undefined) {
-    const metadata = {
-      'containerimage.config.digest': made.id,
-      ...(made.manifest && { 'containerimage.digest': made.manifest }),
-      ...(made.names.length > 0 && { 'image.name': made.names.join(',') }),
-    };
-    writeFileSync(options.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+    const { describe } = await import('../../builder/images.ts');
+    const isKept = engine.store.images.get(id) !== null;
+    writeMetadata(options.metadataFile, {
+      config: id,
+      descriptor: descriptor ?? (isKept ? await describe(engine, id) : null),
+      names,
+    });
   }
-  if (options.iidfile === undefined) return id;
-  writeFileSync(options.iidfile, made.id);
+  if (options.iidfile === undefined) return lines([id.slice(7)]);
+  writeFileSync(options.iidfile, id);
   return undefined;
 }
 
@@ -82,8 +85,12 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [name
   };
   if (options.iidfile !== undefined) rmSync(options.iidfile, { force: true });
   const made = await commit(container, destination, commitOptions);
-  const printed = tell(options, made);
-  return printed === undefined ? undefined : lines([printed]);
+  if (options.manifest !== undefined) {
+    const { addToList } = await import('../../builder/lists.ts');
+    const image = engine.store.images.get(made.id) ? made.id : (destination ?? made.id);
+    await addToList(engine, options.manifest, image, { create: true });
+  }
+  return tell(engine, options, made);
 };
 
 function compressionOf(format: string | undefined): 'gzip' | 'zstd' | undefined {

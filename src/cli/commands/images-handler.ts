@@ -8,6 +8,26 @@ import { renderTable } from '../table.ts';
 import { humanAge, humanSize } from '../units.ts';
 import type { spec } from './images.ts';
 
+/** A manifest list as an image of all its images' layers, so that it can be listed among them. */
+async function listedLists(store: Store): Promise<readonly ImageRecord[]> {
+  if (store.images.listIndexes().length === 0) return [];
+  const { allLists, imagesOf } = await import('../../images/lists.ts');
+  return allLists(store).map((record) => {
+    const images = imagesOf(store, record);
+    const layers = images.flatMap((image) => image.layers);
+    return {
+      id: record.digest,
+      manifest: { mediaType: record.mediaType, digest: record.digest, size: 0 },
+      created: Math.max(0, ...images.map(({ created }) => created)),
+      layers: [...new Map(layers.map((layer) => [layer.diffId, layer])).values()],
+      names: record.names,
+      pastNames: [],
+      intermediate: false,
+      data: {},
+    };
+  });
+}
+
 interface Row {
   readonly image: ImageRecord;
   /** One of its names; undefined when it has none. */
@@ -30,11 +50,12 @@ async function select(
   const tests = options.filter.length > 0 ? await imageTests(store, options.filter) : [];
   if (asked !== undefined) {
     const { knownImage } = await import('../find-image.ts');
-    return [knownImage(store, asked)].filter((image) => tests.every((test) => test(image)));
+    const { nameOf } = await import('../image-names.ts');
+    const list = (await listedLists(store)).find((one) => nameOf(one, asked) !== undefined);
+    return [list ?? knownImage(store, asked)].filter((image) => tests.every((test) => test(image)));
   }
   const saysIntermediate = options.filter.some((filter) => filter.startsWith('intermediate'));
-  return store.images
-    .list()
+  return [...store.images.list(), ...(await listedLists(store))]
     .filter((image) => options.all || saysIntermediate || !image.intermediate || image.names.length > 0)
     .filter((image) => tests.every((test) => test(image)))
     .sort((a, b) => b.created - a.created);

@@ -3,10 +3,10 @@ import { findContainer } from '../../builder/container.ts';
 import type { Engine } from '../../builder/engine.ts';
 import { shownAt } from '../../builder/rootfs.ts';
 import type { ContainerState } from '../../builder/state.ts';
+import { findList } from '../../images/lists.ts';
 import { materialise } from '../../images/materialise.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import { findImage, imageConfig } from '../../images/record.ts';
-import { localCandidates } from '../../images/reference.ts';
 import type { ImageRecord, Store } from '../../store/types.ts';
 import { capabilityNames } from '../capability-names.ts';
 import { nameOf } from '../image-names.ts';
@@ -79,18 +79,18 @@ async function inspectContainer(engine: Engine, asked: string, make: boolean) {
   return inspection(image, { record, state, mountPoint, capabilities });
 }
 
-function inspectIndex(store: Store, asked: string) {
-  for (const name of [asked, ...localCandidates(asked)]) {
-    const index = store.images.findIndex(name);
-    if (index) return JSON.parse(store.blobs.read(index.digest).toString());
-  }
-  throw new BldError('E_NOT_FOUND', `${asked}: manifest list not known`, { hint: 'see bld manifest' });
+function inspectList(store: Store, asked: string) {
+  const list = findList(store, asked);
+  if (list) return JSON.parse(store.blobs.read(list.digest).toString());
+  throw new BldError('E_NOT_FOUND', `${asked}: manifest list not known`, {
+    hint: 'see bld help manifest create',
+  });
 }
 
 export const handle: Handler<typeof spec.flags> = async (context, options, [asked = '']) => {
   const engine = await context.engine();
   const { store } = engine;
-  if (options.type === 'manifest') return json(inspectIndex(store, asked));
+  if (options.type === 'manifest') return json(inspectList(store, asked));
   const make = asksForManifest(options.format);
   let value = options.type === 'container' ? await inspectContainer(engine, asked, make) : null;
   if (!value) {

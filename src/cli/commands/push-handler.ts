@@ -1,20 +1,12 @@
-import { writeFileSync } from 'node:fs';
-import { BldError, explain } from '../../base/errors.ts';
+import { BldError } from '../../base/errors.ts';
+import { findList } from '../../images/lists.ts';
 import { type PushOptions, pushImage, pushIndex } from '../../images/push.ts';
-import { localCandidates } from '../../images/reference.ts';
-import type { IndexRecord, Store } from '../../store/types.ts';
 import { compressionOptions } from '../compression-options.ts';
 import { knownImage } from '../find-image.ts';
+import { destinationOf, writeDigest } from '../push-words.ts';
+import { removeNamedList } from '../remove-image.ts';
 import type { Handler } from '../spec.ts';
 import type { spec } from './push.ts';
-
-function findIndex(store: Store, text: string): IndexRecord | null {
-  for (const name of [text, ...localCandidates(text)]) {
-    const index = store.images.findIndex(name);
-    if (index) return index;
-  }
-  return null;
-}
 
 function formatOf(format: 'oci' | 'v2s1' | 'v2s2' | 'docker' | undefined): PushOptions['format'] {
   if (format === 'v2s1') {
@@ -23,23 +15,9 @@ function formatOf(format: 'oci' | 'v2s1' | 'v2s2' | 'docker' | undefined): PushO
   return format === 'v2s2' ? 'docker' : format;
 }
 
-/** The destination of a push without one: the registry that the name tells. */
-function destinationOf(text: string, names: readonly string[]): string {
-  const name = names.find((candidate) => localCandidates(text).includes(candidate)) ?? text;
-  if (!name.startsWith('localhost/')) return `docker://${name}`;
-  throw new BldError('E_USAGE', `${name} names no registry to push to`, {
-    hint: `give a destination: bld push ${text} registry.example.com/NAME:TAG`,
-  });
-}
-
-function writeDigest(path: string, digest: string | null): void {
-  if (digest === null)
-    throw new BldError('E_UNSUPPORTED', '--digestfile: this destination keeps no manifest');
-  try {
-    writeFileSync(path, digest);
-  } catch (error) {
-    throw explain(error, `writing ${path}`);
-  }
+/** True for destinations that take one image: of a list, that for this machine. */
+function isForOne(destination: string | undefined): boolean {
+  return destination !== undefined && /^docker-(?:archive|daemon):/.test(destination);
 }
 
 export const handle: Handler<typeof spec.flags> = async (context, options, [text = '', destination]) => {
@@ -52,13 +30,13 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [text
     onProgress: progress,
     ...(format && { format }),
   };
-  const index = options.all ? findIndex(store, text) : null;
+  const index = isForOne(destination) ? null : findList(store, text);
   const known = index ?? knownImage(store, text);
   const target = destination ?? destinationOf(text, known.names);
   const { digest } = index
     ? await pushIndex(store, index, target, how)
     : await pushImage(store, knownImage(store, text), target, how);
   if (options.digestfile !== undefined) writeDigest(options.digestfile, digest);
-  if (options.rm && index) store.images.removeIndex(index.digest);
+  if (options.rm && index) await removeNamedList(store, index, { text });
   return undefined;
 };

@@ -19,7 +19,7 @@ export const spec = defineCommand({
     ...compressionFlags,
     ...encryptionFlags,
     ...signingFlags,
-    all: bool('all images of a manifest list'),
+    all: bool('all images of a manifest list, as without it', { hidden: true, ignored: true }),
     digestfile: text("file for the digest of the copy's manifest", { value: 'PATH' }),
     format: value('format of the manifest: oci or v2s2', readChoice('oci', 'v2s1', 'v2s2', 'docker'), {
       value: 'FORMAT',

@@ -1,11 +1,12 @@
 import { BldError } from '../../base/errors.ts';
 import type { Engine } from '../../builder/engine.ts';
+import { findList } from '../../images/lists.ts';
 import type { ImageRecord } from '../../store/types.ts';
 import { knownImage } from '../find-image.ts';
 import { nameOf } from '../image-names.ts';
 import { failTogether } from '../many.ts';
 import { lines } from '../output.ts';
-import { removeImage } from '../remove-image.ts';
+import { removeImage, removeLists, removeNamedList, unnamedImages } from '../remove-image.ts';
 import type { Handler } from '../spec.ts';
 import type { spec } from './rmi.ts';
 
@@ -21,11 +22,8 @@ function checkFlags(all: boolean, prune: boolean, names: readonly string[]): voi
 /** Takes one name from an image of several, else removes the image; what was done, as lines. */
 async function removeByText(engine: Engine, text: string, force: boolean): Promise<readonly string[]> {
   const { store } = engine;
-  const index = store.images.findIndex(text);
-  if (index) {
-    store.images.removeIndex(index.digest);
-    return [...index.names.map((name) => `untagged: ${name}`), index.digest.slice(7)];
-  }
+  const list = store.images.find(text) ? null : findList(store, text);
+  if (list) return removeNamedList(store, list, { text });
   const image = knownImage(store, text);
   const name = nameOf(image, text);
   if (name !== undefined && image.names.length > 1) {
@@ -50,9 +48,10 @@ export const handle: Handler<typeof spec.flags> = async (context, options, names
       context.print(lines(await removeImage(engine, image, options.force))),
     );
   try {
-    if (options.all) await removeAll(store.images.list());
-    else if (options.prune) await removeAll(store.images.list().filter((image) => image.names.length === 0));
-    else {
+    if (options.all || options.prune) {
+      context.print(lines(await removeLists(store, options.all)));
+      await removeAll(options.all ? store.images.list() : unnamedImages(store));
+    } else {
       await failTogether(names, async (name) =>
         context.print(lines(await removeByText(engine, name, options.force))),
       );

@@ -1,3 +1,4 @@
+import { findList } from '../../images/lists.ts';
 import { newImageName } from '../../images/reference.ts';
 import { knownImage } from '../find-image.ts';
 import type { Handler } from '../spec.ts';
@@ -5,7 +6,9 @@ import type { spec } from './tag.ts';
 
 export const handle: Handler<typeof spec.flags> = async (context, _, [name = '', ...names]) => {
   const store = await context.store();
-  const image = knownImage(store, name);
-  store.images.tag(image.id, names.map(newImageName));
+  const list = findList(store, name);
+  const given = names.map(newImageName);
+  if (list) await store.images.addIndex(list.mediaType, store.blobs.read(list.digest), given);
+  else store.images.tag(knownImage(store, name).id, given);
   return undefined;
 };

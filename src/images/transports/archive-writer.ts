@@ -5,6 +5,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { explain, isErrno } from '../../base/errors.ts';
+import { standardOutput } from '../../base/streams.ts';
 import { encodeBlock } from '../../layers/tar/header.ts';
 import { END_OF_ARCHIVE, encodeHeader, padded } from '../../layers/tar/write.ts';
 
@@ -25,6 +26,8 @@ const EMPTY = Buffer.alloc(0);
 
 /** A file that appears under its name when it is whole; a pipe or device is written to directly. */
 export async function fileTarget(path: string): Promise<ArchiveTarget> {
+  const output = standardOutput(path);
+  if (output) return { ...streamTarget(output), finish: async () => {}, abandon: async () => {} };
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !stats.isFile()) return handleTarget(await opened(path, path, 'w'), {});
   const temporary = `${path}.${randomBytes(6).toString('hex')}`;

@@ -55,6 +55,8 @@ export interface StoreSinkOptions {
   /** Canonical names for the image, or the index. */
   readonly names: readonly string[];
   readonly data?: ImageData;
+  /** No image for lists: another's by-product. */
+  readonly intermediate?: boolean;
   /** `host/repository` that the blobs come from. */
   readonly origin?: string;
   /** The source made its manifest up: it is not worth keeping. */
@@ -69,7 +71,7 @@ export interface StoreSink extends ImageSink {
 /** Takes images into the store: the blobs as they come; unpacking waits until somebody reads files. */
 export function storeSink(
   store: Store,
-  { names, data, origin, withoutManifest = false }: StoreSinkOptions,
+  { names, data, origin, intermediate = false, withoutManifest = false }: StoreSinkOptions,
 ): StoreSink {
   const label = `containers-storage:${names[0] ?? ''}`;
   let image: ImageRecord | null = null;
@@ -107,6 +109,8 @@ export function storeSink(
       data: {
         ...data,
         format: formatOf(raw.mediaType),
+        // those of a build of the same image are another manifest's
+        annotations: undefined,
         ...(how.index && { index: describe(how.index) }),
       },
     });
@@ -126,13 +130,15 @@ export function storeSink(
     },
     put: ({ descriptor, open, onBytes }) => store.blobs.ingest(descriptor, open, onBytes),
     async putManifest(node) {
-      if (node.document.kind === 'index') await store.images.addIndex(node.raw.mediaType, node.raw.bytes, []);
-      else await add(node, node.document.manifest, { names: [], child: true });
+      const { raw, document } = node;
+      if (document.kind === 'manifest') await add(node, document.manifest, { names: [], child: true });
+      // kept for the list's sake: an image has one manifest, and lists may name several of it
+      await store.images.addIndex(raw.mediaType, raw.bytes, []);
     },
     async commit(root, index) {
       const { raw, document } = root;
       if (document.kind === 'index') await store.images.addIndex(raw.mediaType, raw.bytes, names);
-      else image = await add(root, document.manifest, { names, child: false, index });
+      else image = await add(root, document.manifest, { names, child: intermediate, index });
     },
     async [Symbol.asyncDispose]() {},
   };

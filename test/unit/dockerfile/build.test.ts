@@ -75,6 +75,15 @@ describe('build arguments', () => {
 });
 
 describe('stages', () => {
+  test('of the file up to the target are all built on request', () => {
+    const text = 'FROM a AS one\nFROM b AS two\nFROM c AS three\nCOPY --from=one /x /\nFROM d AS last\n';
+    const order = (options: Parameters<typeof planOf>[1]) =>
+      planOf(text, options).order.map(({ name }) => name);
+    expect(order({ target: 'three' })).toEqual(['one', 'three']);
+    expect(order({ target: 'three', allStages: true })).toEqual(['one', 'two', 'three']);
+    expect(order({ allStages: true })).toEqual(['one', 'two', 'three', 'last']);
+  });
+
   const file = 'FROM scratch AS a\nFROM scratch AS b\nFROM a AS c\nCOPY --from=B /x /x\nFROM scratch AS d\n';
   const order = (text: string, target?: string) =>
     planOf(text, target === undefined ? {} : { target }).order.map(({ name, index }) => name ?? index);

@@ -1,0 +1,99 @@
+import type { Descriptor } from '../../base/descriptor.ts';
+import type { Digest } from '../../base/digest.ts';
+import { BldError } from '../../base/errors.ts';
+import { dropPassing, holdLists, removeList } from '../../images/lists.ts';
+import { type Location, parseDestination } from '../../images/location.ts';
+import { formatPlatform } from '../../images/platform.ts';
+import { parseReference, repositoryName } from '../../images/reference.ts';
+import { pushOptions } from '../commit.ts';
+import type { Engine } from '../engine.ts';
+import { exportDirectory, exportTar, type FilesOf } from '../export.ts';
+import { describe, type PushRequest, pushed } from '../images.ts';
+import { addToList } from '../lists.ts';
+import type { BuildOptions, BuiltPlatform } from './types.ts';
+
+/** A place outside of the store, and what the manifest there has to be instead of what the build says. */
+export interface Destination extends PushRequest {
+  /** `transport:details`, or what that was read as. */
+  readonly location: Location | string;
+}
+
+/** A name whose registry gets the image. */
+export interface PushedName extends PushRequest {
+  readonly name: string;
+  /** The registry gets no tag. */
+  readonly byDigest: boolean;
+}
+
+/** The files of the image: a directory, or a tar; `/dev/stdout` is standard output. */
+export interface FilesOutput {
+  readonly path: string;
+  /** Of several platforms each has a directory of its own, `linux_arm64`; else no two may have the same file. */
+  readonly split: boolean;
+}
+
+/** What a build made and has not given out yet. */
+export interface Made {
+  readonly id: Digest;
+  readonly images: readonly BuiltPlatform[];
+  readonly isIndex: boolean;
+}
+
+/** E_UNSUPPORTED for places that take one image, when there are several. */
+export function checkDestinations({ destinations = [] }: BuildOptions): void {
+  for (const { location } of destinations) {
+    const { transport } = typeof location === 'string' ? parseDestination(location) : location;
+    if (transport !== 'docker-archive' && transport !== 'docker-daemon') continue;
+    throw new BldError('E_UNSUPPORTED', `${transport} takes one image, not an index of several`, {
+      hint: 'write an OCI archive, push to a registry, or build one platform',
+    });
+  }
+}
+
+/** Writes the image wherever the options want it; the manifest that was written last, null when none was. */
+export async function deliver(engine: Engine, made: Made, options: BuildOptions): Promise<Descriptor | null> {
+  const { destinations = [], pushed: names = [], directories = [], tars = [], commit = {}, list } = options;
+  const own = pushOptions(commit);
+  let written: Descriptor | null = null;
+  // a form that was asked for is what the store keeps, and every later push sends
+  if (own.compression || own.force) await describe(engine, made.id, own);
+  for (const { location, ...how } of destinations) {
+    written = await pushed(engine, made.id, location, { ...own, ...how });
+  }
+  for (const { path, split } of directories) await exportDirectory(engine, filesOf(made, split), path);
+  for (const { path, split } of tars) await exportTar(engine, filesOf(made, split), path);
+  for (const { name, byDigest, ...how } of names) {
+    const request = { ...own, ...how };
+    const target = byDigest ? await digestName(engine, made, { name, request }) : name;
+    written = await pushed(engine, made.id, `docker://${target}`, request);
+  }
+  if (list !== undefined) {
+    for (const { id, platform } of made.images) await addToList(engine, list, id, { platform, create: true });
+  }
+  return written;
+}
+
+/** `host/repository@digest`: the manifest has to be made before it can be pushed under its digest. */
+async function digestName(
+  engine: Engine,
+  { id }: Made,
+  { name, request }: { readonly name: string; readonly request: PushRequest },
+): Promise<string> {
+  const { digest } = await describe(engine, id, request);
+  return `${repositoryName(parseReference(name))}@${digest}`;
+}
+
+function filesOf({ images, isIndex }: Made, split: boolean): readonly FilesOf[] {
+  return images.map(({ id, platform }) => ({
+    image: id,
+    directory: isIndex && split ? formatPlatform(platform).replaceAll('/', '_') : null,
+  }));
+}
+
+/** Takes out of the store what was only made to be given out. */
+export async function dropMade({ store }: Engine, { id, isIndex }: Made): Promise<void> {
+  using _ = await holdLists(store);
+  const list = isIndex ? store.images.findIndex(id) : null;
+  if (!isIndex) dropPassing(store, id);
+  else if (list?.names.length === 0) removeList(store, list);
+}

@@ -1,0 +1,28 @@
+import { writeFileSync } from 'node:fs';
+import type { Descriptor } from '../base/descriptor.ts';
+import { explain } from '../base/errors.ts';
+
+/** What a metadata file tells, under the names that buildx gives it. */
+export interface Metadata {
+  /** Absent for an index. */
+  readonly config?: string;
+  readonly descriptor: Descriptor | null;
+  readonly names: readonly string[];
+}
+
+/** Writes `--metadata-file`. */
+export function writeMetadata(path: string, { config, descriptor, names }: Metadata): void {
+  const metadata = {
+    ...(config !== undefined && { 'containerimage.config.digest': config }),
+    ...(descriptor && {
+      'containerimage.descriptor': descriptor,
+      'containerimage.digest': descriptor.digest,
+    }),
+    ...(names.length > 0 && { 'image.name': names.join(',') }),
+  };
+  try {
+    writeFileSync(path, `${JSON.stringify(metadata, null, 2)}\n`);
+  } catch (error) {
+    throw explain(error, `writing ${path}`);
+  }
+}
