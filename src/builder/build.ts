@@ -1,8 +1,10 @@
 import { BldError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { hostPlatform } from '../images/platform.ts';
+import { openImports } from './build/cache.ts';
 import type { BuildSource } from './build/context.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job } from './build/job.ts';
@@ -10,9 +12,10 @@ import { readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
 import type { BuildOptions } from './build/types.ts';
 import type { Committed } from './commit.ts';
-import type { Container } from './container.ts';
+import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import { remove } from './remove.ts';
+import { fetchLent } from './step-lookup.ts';
 
 export type { BuildEvent, BuildOptions, StageLabel } from './build/types.ts';
 
@@ -26,10 +29,42 @@ export async function build(
   options: BuildOptions = {},
 ): Promise<Committed> {
   const plan = planOf(source, options);
+  tellUnknownStages(plan, options);
+  const isCached = options.layers !== false && options.noCache !== true;
+  await using imports = await openImports(engine, (isCached && options.cache?.from) || [], options.platform);
+  let lending = imports;
+  for (;;) {
+    try {
+      return await attempt({ ...engine, lent: lending.lent }, plan, { source, options });
+    } catch (error) {
+      const failed = lending.failed();
+      if (failed.length === 0 || engine.signal?.aborted) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn(`the build begins again without the cache ${failed.join(', ')}: ${why}`);
+      lending = await lending.without(failed);
+    }
+  }
+}
+
+/** A name that no stage has is no error, for one command line may serve many files. */
+function tellUnknownStages({ stages }: Plan, { cache }: BuildOptions): void {
+  const known = stages.flatMap(({ name, index }) => [String(index), name?.toLowerCase()]);
+  for (const name of cache?.noCacheFor ?? []) {
+    if (!known.includes(name.toLowerCase()))
+      log.warn(`--no-cache-filter: there is no stage ${JSON.stringify(name)}`);
+  }
+}
+
+async function attempt(engine: Engine, plan: Plan, { source, options }: Given): Promise<Committed> {
   const stop = new AbortController();
   const signal = engine.signal ? AbortSignal.any([engine.signal, stop.signal]) : stop.signal;
-  const layered = options.layers !== false;
-  const own = { ...engine, signal, cache: layered, refresh: options.noCache ?? false };
+  const own: Engine = {
+    ...engine,
+    signal,
+    cache: options.layers !== false,
+    refresh: options.noCache ?? false,
+    cacheTtl: options.cache?.ttl ?? Number.POSITIVE_INFINITY,
+  };
   const job = openJob(own, plan, { source, options });
   let failed = true;
   try {
@@ -46,8 +81,16 @@ export async function build(
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
     await Promise.allSettled(job.running());
-    if (!failed || !options.keepFailed)
+    if (!failed || !options.keepFailed) {
       for (const container of job.containers) await remove({ ...container, engine });
+    } else {
+      // who looks into them has nobody to lend layers
+      for (const { id } of job.containers) {
+        await fetchLent(engine, read({ engine, id }).record.layers).catch((error: unknown) => {
+          log.warn(`the container ${id.slice(0, 12)} lacks layers: ${String(error)}`);
+        });
+      }
+    }
   }
 }
 
@@ -88,6 +131,7 @@ function openJob(engine: Engine, plan: Plan, { source, options }: Given) {
     options,
     context: source,
     containers,
+    done: new Map(),
     stage(index) {
       const started = built.get(index) ?? buildStage(job, stageAt(index));
       built.set(index, started);

@@ -15,6 +15,7 @@ import { layered, type NewLayers, sealed, squashed } from './image-layers.ts';
 import { applyInstructions } from './instructions.ts';
 import { remove } from './remove.ts';
 import type { ContainerState, ImageFormat } from './state.ts';
+import { fetchLent, isLentAlone } from './step-lookup.ts';
 
 export interface CommitOptions {
   readonly format?: ImageFormat | undefined;
@@ -79,23 +80,31 @@ export interface Destinations {
   readonly outside: readonly Location[];
 }
 
+export interface SealedOptions extends CommitOptions {
+  /** The image's date, RFC 3339. */
+  readonly created: string;
+  /** What the configuration carries besides, by the image's layers. */
+  readonly carried?: ((image: ImageConfig) => ImageConfig) | undefined;
+}
+
 /**
  * Makes an image of a container whose changes are frozen, with its own history: what a Dockerfile's steps have made.
- * `created` is the image's date, RFC 3339.
+ * An image that only goes to registries needs no bytes here of the layers that it was lent.
  */
 export async function commitSealed(
   container: Container,
   { names, outside }: Destinations,
-  options: CommitOptions & { readonly created: string },
+  options: SealedOptions,
 ): Promise<Committed> {
-  const { created } = options;
+  const { created, carried } = options;
   const passing = names.length === 0 && outside.length > 0;
   const image = await exclusively(container, async () => {
     const entry: History = { created, created_by: 'all layers in one', comment: 'buildkit.dockerfile.v0' };
     const made = options.squash
       ? await squashed(container, entry, packOptions(options))
       : await sealed(container, packOptions(options));
-    return storeImage(container, made, { names, options, passing, created });
+    const lends = passing && outside.every(({ transport }) => transport === 'docker');
+    return storeImage(container, made, { names, options, passing, created, carried, lends });
   });
   const manifest = await published(container, image, outside, options);
   return { id: image.id, names, manifest };
@@ -130,6 +139,7 @@ async function publish(
     ...(options.compression && { compression: options.compression }),
     ...(options.compressionLevel !== undefined && { level: options.compressionLevel }),
     ...(options.forceCompression && { force: true }),
+    ...(engine.lent && { lent: engine.lent }),
     registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
     onProgress: engine.progress,
   });
@@ -173,29 +183,39 @@ interface Storing {
   readonly passing: boolean;
   /** Of the image, where the options do not tell. */
   readonly created: string;
+  readonly carried?: SealedOptions['carried'];
+  /** Its layers may stay with who lends them. */
+  readonly lends?: boolean;
 }
 
 /** Adds the image with these layers to the store: settings, dates and annotations as the options have them. */
 async function storeImage(
   container: Container,
   made: NewLayers,
-  { names, options, passing, created }: Storing,
+  { names, options, passing, created, carried = (image) => image, lends = false }: Storing,
 ): Promise<ImageRecord> {
-  const { store } = container.engine;
+  const { engine } = container;
+  const { store } = engine;
   const { state } = read(container);
   const changed = changedImage(made.image, state, options);
-  const image = finished(changeConfig(changed, { created }), state, options);
+  const image = carried(finished(changeConfig(changed, { created }), state, options));
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
   const existing = store.images.get(digestOf(config));
-  return store.images.add({
-    config,
+  const record = {
     layers: made.layers,
     names,
     created: createdOf(image),
     intermediate: existing ? existing.intermediate : passing,
     data: { format, annotations: annotationsOf(state, created, options) },
-  });
+  };
+  const absent = made.layers.map(({ diffId }) => diffId).filter((diffId) => isLentAlone(engine, diffId));
+  if (lends && absent.length > 0) {
+    const { digest } = await store.blobs.put(config);
+    return { ...record, id: digest, pastNames: [] };
+  }
+  await fetchLent(engine, absent);
+  return store.images.add({ ...record, config });
 }
 
 function changedImage(image: ImageConfig, state: ContainerState, options: CommitOptions): ImageConfig {

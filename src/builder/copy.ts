@@ -51,6 +51,8 @@ export interface CopyOptions {
   readonly addHistory?: boolean | undefined;
   /** Opens where the sources are, in place of `from` and `contextDir`. */
   readonly origin?: (() => Promise<Origin> | Origin) | undefined;
+  /** What `origin` is in full: the names of its layers, of which no ignore file leaves anything out. */
+  readonly reference?: string | undefined;
   /** An ignore file, already read, in place of `ignoreFile`. */
   readonly ignore?: IgnoreMatcher | undefined;
   /** Files whose content is given here: root's, mode 0644. */
@@ -87,22 +89,29 @@ async function place(container: Container, request: Request): Promise<Digest> {
   const config = containerConfig(read(container).state);
   const path = inContainer(request.destination ?? '.', config.WorkingDir);
   const destination = /(?:^|\/)\.?$/.test(request.destination ?? '.') && path !== '/' ? `${path}/` : path;
-  using origin = await originOfCopy(container.engine, options);
-  const filter = filterOf(options);
   using stack = new DisposableStack();
-  const downloads = await fetchAll(container.engine, request, stack);
-  const written = (options.files ?? []).map((file) => stack.use(writtenFile(container.engine, file)));
-  const job = { container, request, destination, origin, filter, downloads, written };
-  const counted = (write: boolean) =>
-    work(job, write).catch((error: unknown) => {
-      throw explainAt(container.engine.store.root, error, `copying from ${origin.root.label}`);
+  let opened: Promise<Job> | undefined;
+  const open = async (): Promise<Job> => {
+    const origin = stack.use(await originOfCopy(container.engine, options));
+    const filter = filterOf(options);
+    const downloads = await fetchAll(container.engine, request, stack);
+    const written = (options.files ?? []).map((file) => stack.use(writtenFile(container.engine, file)));
+    return { container, request, destination, origin, filter, downloads, written };
+  };
+  const counted = async (write: boolean) => {
+    opened ??= open();
+    const job = await opened;
+    return work(job, write).catch((error: unknown) => {
+      throw explainAt(container.engine.store.root, error, `copying from ${job.origin.root.label}`);
     });
+  };
   let sure: Digest | undefined;
   return await step<Digest>(container, {
     site: `${verb.toLowerCase()} ${sources.join(' ')} ${destination}`,
+    references: () => referencesOf(request, destination),
     inputs: async () => {
       sure = await counted(false);
-      return inputsOf(job, sure);
+      return [...inputsOf(request, destination), ['content', sure]];
     },
     createdBy: (digest) => {
       const kind = sources.length > 1 ? 'multi' : 'file';
@@ -127,8 +136,8 @@ async function originOfCopy(engine: Engine, options: CopyOptions): Promise<Origi
   return options.from === undefined ? hostOrigin(options) : imageOrigin(engine, options.from);
 }
 
-function inputsOf({ request, destination }: Job, content: Digest): Inputs {
-  const { verb, options, unpack } = request;
+/** What was written, all but the sources. */
+function inputsOf({ verb, options, unpack }: Request, destination: string): Inputs {
   return [
     ['operation', verb],
     ['destination', destination],
@@ -136,7 +145,19 @@ function inputsOf({ request, destination }: Job, content: Digest): Inputs {
     ['chmod', options.chmod ?? ''],
     ['timestamp', String(options.timestamp ?? '')],
     ['unpack', unpack],
-    ['content', content],
+  ];
+}
+
+/** The sources by their names in layers, where those are all that they are. */
+function referencesOf(request: Request, destination: string): Inputs | undefined {
+  const { sources, options } = request;
+  const { reference, files = [], leaveOut, exclude, parents, shallow, noWildcard, keepLinks } = options;
+  if (reference === undefined || files.length > 0 || sources.some(isUrl)) return undefined;
+  const how = { leaveOut, exclude, parents, shallow, noWildcard, keepLinks };
+  return [
+    ...inputsOf(request, destination),
+    ['sources', JSON.stringify([sources, how])],
+    ['source layers', reference],
   ];
 }
 
@@ -154,17 +175,25 @@ async function fetchAll(
   return found;
 }
 
-/** One pass over all sources: hashed, and with `write` copied as they are hashed. */
+/** What a pass that only hashes takes for an owner that everything gets: its name is an input. */
+const ANYBODY = { uid: 0, gid: 0 };
+
+/** One pass over all sources: hashed, and with `write` copied as they are hashed. The container's files are not needed to hash. */
 async function work(job: Job, write: boolean): Promise<Digest> {
   const { container, request, origin, downloads } = job;
   const { options } = request;
   const paths = request.sources.filter((source) => !downloads.has(source));
   const sources = openSources(origin.root, paths, options);
   try {
+    if (!write) {
+      const pass = new Pass({ job, owner: options.chown === undefined ? null : ANYBODY, target: null });
+      await pass.all(sources);
+      return pass.end();
+    }
     using rootfs = await openRootfs(container);
     const owners = ownersOf(container);
     const owner = options.chown === undefined ? null : resolveOwner(rootfs.fd, options.chown);
-    const pass = new Pass({ job, rootfs, owner, owners, write });
+    const pass = new Pass({ job, owner, target: { rootfs, owners } });
     try {
       await pass.all(sources);
     } catch (error) {

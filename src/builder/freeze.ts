@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { appendLayer } from '../images/mutate.ts';
 import type { History } from '../images/types.ts';
@@ -36,8 +37,9 @@ function layersBelow(container: Container): string[] {
 /** True when no file was made, changed or deleted since the last layer. */
 export function isUnchanged(container: Container): boolean {
   const { store } = container.engine;
-  const { upper } = store.containers.directories(container.id);
+  const { upper, work } = store.containers.directories(container.id);
   if (readdirSync(upper).length > 0) return false;
+  if (readdirSync(work).length === 0) return true; // no overlay ever used them: the root is as it was made
   const base = topLayer(container);
   return base === null || sameRoot(readRoot(upper, store.kind), base, store.kind);
 }
@@ -47,6 +49,15 @@ export function prepareUpper(container: Container, base: string): void {
   const { store } = container.engine;
   const { upper } = store.containers.directories(container.id);
   if (readdirSync(upper).length === 0) inheritRoot(base, upper, store.kind);
+}
+
+/**
+ * Makes an upper directory that holds nothing one that nobody used yet, for the layer under it is another now: its root
+ * is to be that layer's when it is next mounted.
+ */
+export function renewUpper({ engine, id }: Container): void {
+  const { work } = engine.store.containers.directories(id);
+  for (const name of readdirSync(work)) rmSync(join(work, name), { recursive: true, force: true });
 }
 
 /** The layer's digests, found by packing it to nowhere. */

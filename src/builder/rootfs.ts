@@ -9,6 +9,7 @@ import { type Fd, sys } from '../native/sys.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import { prepareUpper } from './freeze.ts';
+import { fetchLent } from './step-lookup.ts';
 
 /** A mounted root file system: paths below `fd` show the merged tree until it is disposed. */
 export interface Rootfs extends Disposable {
@@ -30,6 +31,7 @@ export async function layerPaths(engine: Engine, diffIds: readonly Digest[]): Pr
 /** Tries the blobs that are said to be this layer, for what a foreign image says need not be true. */
 async function unpack(engine: Engine, diffId: Digest, below: readonly string[]): Promise<string> {
   const { store } = engine;
+  await fetchLent(engine, [diffId]);
   let failure: unknown = new BldError('E_STORE', `layer ${diffId} is neither unpacked nor there as a blob`, {
     hint: 'pull the image again, or rebuild it',
   });

@@ -6,11 +6,13 @@ import type { History } from '../images/types.ts';
 import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
-import { freeze } from './freeze.ts';
+import { freeze, renewUpper } from './freeze.ts';
+import { shownAt } from './rootfs.ts';
 import type { ContainerState } from './state.ts';
+import { type Found, findStep, isAvailable, lastOf } from './step-lookup.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
-const CACHE_FORMAT = 'bld step 2';
+const CACHE_FORMAT = 'bld step 3';
 
 /** Inputs of a step in the order in which they are compared when a miss is explained. */
 export type Inputs = readonly (readonly [name: string, value: string])[];
@@ -27,6 +29,11 @@ export interface Step<Result> {
   readonly site: string;
   /** Everything but the files that the step depends on; asked for only when the cache is used. */
   readonly inputs: () => Promise<Inputs> | Inputs;
+  /**
+   * The same by the names of the layers that files come from, where those names say all: found without looking at a
+   * file. Undefined where they do not.
+   */
+  readonly references?: (() => Promise<Inputs | undefined> | Inputs | undefined) | undefined;
   /** `created_by` of its history entry. */
   readonly createdBy: (result: Result) => string;
   /** An entry in the image's history even without the cache. */
@@ -35,6 +42,14 @@ export interface Step<Result> {
   readonly as?: StepWords | undefined;
   /** Does the work in the container's files; the result must survive JSON. */
   readonly work: () => Promise<Result>;
+}
+
+/** How a step went. */
+export interface StepNotice {
+  readonly site: string;
+  readonly replayed: boolean;
+  /** What was found or kept of it: none without the cache. */
+  readonly records: readonly StepRecord[];
 }
 
 /**
@@ -47,7 +62,7 @@ export async function step<Result>(container: Container, details: Step<Result>):
     if (cache) return cachedStep(container, details);
     const result = await details.work();
     if (details.addHistory || details.as) await addEntry(container, entryOf(details, result));
-    onStep?.({ site: siteOf(details), replayed: false });
+    onStep?.({ site: siteOf(details), replayed: false, records: [] });
     return result;
   });
 }
@@ -70,39 +85,82 @@ async function addEntry(container: Container, entry: History): Promise<void> {
   await changeState(container, (state) => ({ ...state, image: appendHistory(state.image, entry) }));
 }
 
+/** The key of a step with these inputs on these layers. */
+export function stepKey(layers: readonly Digest[], inputs: Inputs): Digest {
+  return digestOf(JSON.stringify([CACHE_FORMAT, layers, inputs]));
+}
+
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
-  const { store, requireCached, refresh, onStep } = container.engine;
+  const { engine } = container;
+  const { store, requireCached, onStep } = engine;
   const site = siteOf(details);
   await freeze(container, { created: now(), created_by: 'files changed outside of steps' });
-  const inputs = await details.inputs();
-  const { record } = read(container);
-  const key = digestOf(JSON.stringify([CACHE_FORMAT, record.layers, inputs]));
-  const known = refresh ? null : store.steps.get(key);
-  if (known && replay(container, known, details)) {
-    log.info(`cached: ${site}`);
-    onStep?.({ site, replayed: true });
-    return (known.result as Recorded<Result>).value;
+  const { layers } = read(container).record;
+  const references = await details.references?.();
+  const short = references && stepKey(layers, [['by', 'reference'], ...references]);
+  const byReference = short && findStep(engine, short);
+  if (byReference && replay(container, byReference, details)) {
+    const same = findStep(engine, stepKey(layers, byReference.record.inputs));
+    return tellReplayed(container, site, same ? [byReference, same] : [byReference]);
   }
-  const why = () => explainMiss(store.steps.latest(site), inputs);
+  const inputs = await details.inputs();
+  const key = stepKey(layers, inputs);
+  const found = findStep(engine, key);
+  if (found && replay(container, found, details)) {
+    const twin = short && { ...found, record: { ...found.record, key: short } };
+    if (twin && found.from === null) store.steps.put(twin.record);
+    return tellReplayed(container, site, twin ? [twin, found] : [found]);
+  }
+  const why = () => missOf(container, { site, key, inputs });
   if (requireCached) {
     throw new BldError('E_CACHE_MISS', `not in the cache: ${site}: ${why()}`, {
       hint: 'build without --require-cached once',
     });
   }
-  if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
+  if (engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
   const result = await details.work();
   const entry = entryOf(details, result);
   const diffId = await freeze(container, entry);
   if (diffId === null && details.as) await addEntry(container, entry);
   const recorded: Recorded<Result> = { value: result, entry };
-  store.steps.put({ key, diffId, result: recorded, inputs, site });
-  onStep?.({ site, replayed: false });
+  const record = { key, diffId, result: recorded, inputs, site, created: Date.now() };
+  const records = short ? [{ ...record, key: short }, record] : [record];
+  for (const one of records) store.steps.put(one);
+  onStep?.({ site, replayed: false, records });
   return result;
 }
 
+/** Says that the step was replayed, and gives back what it gave when it was done. */
+function tellReplayed<Result>({ engine }: Container, site: string, found: readonly Found[]): Result {
+  const [first] = found;
+  if (!first) throw new Error('internal: replayed without a record');
+  const { store, explain, onStep } = engine;
+  for (const { record, from } of found) if (from === null) store.steps.touch(record.key);
+  if (first.from === null) log.info(`cached: ${site}`);
+  else if (explain) log.warn(`cached: ${site}: from ${first.from}`);
+  else log.info(`cached: ${site}: from ${first.from}`);
+  onStep?.({ site, replayed: true, records: found.map(({ record }) => record) });
+  return (first.record.result as Recorded<Result>).value;
+}
+
+interface Missed {
+  readonly site: string;
+  readonly key: Digest;
+  readonly inputs: Inputs;
+}
+
+function missOf({ engine }: Container, { site, key, inputs }: Missed): string {
+  if (engine.refresh) return 'it is to be done anew';
+  const known = engine.store.steps.get(key) ?? engine.lent?.find(key)?.record;
+  if (known && Date.now() - known.created >= engine.cacheTtl) return 'it was done too long ago';
+  if (known) return 'its layer is gone';
+  return explainMiss(lastOf(engine, site), inputs);
+}
+
 /** Puts the recorded step on top of the container; false when its layer is gone. The entry keeps its date. */
-function replay<Result>(container: Container, known: StepRecord, details: Step<Result>): boolean {
-  const { store } = container.engine;
+function replay<Result>(container: Container, { record: known }: Found, details: Step<Result>): boolean {
+  const { engine } = container;
+  const { store } = engine;
   return store.transaction(() => {
     const { diffId } = known;
     const { value, entry: recorded } = known.result as Recorded<Result>;
@@ -113,11 +171,12 @@ function replay<Result>(container: Container, known: StepRecord, details: Step<R
       if (details.as) store.containers.update(container.id, { state: { ...state, image } });
       return true;
     }
-    if (!store.layers.path(diffId) && store.layers.blobs(diffId).length === 0) return false;
+    if (!isAvailable(engine, diffId)) return false;
     store.containers.update(container.id, {
       layers: [...record.layers, diffId],
       state: withLayer(state, diffId, entry),
     });
+    if (shownAt(container) === null) renewUpper(container);
     return true;
   });
 }

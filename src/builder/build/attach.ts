@@ -19,16 +19,19 @@ interface Extras {
 
 /** What a RUN gets to see besides its root: mounts, secrets, its script; and where its output goes. */
 export function attach(place: StepPlace, step: RunStep, { proxies, tail }: Extras): Attachments {
+  const inputs = async (how: 'content' | 'reference') => {
+    const script = step.command.form === 'script' ? step.command.content : '';
+    const all: [string, string][] = [['script', script]];
+    for (const mount of step.mounts) {
+      const name = `mount ${mount.target ?? mount.type} ${all.length}`;
+      all.push([name, await mountInput(place, mount, how)]);
+    }
+    return all;
+  };
+  const hasSources = step.mounts.some((mount) => mount.type === 'bind' && mount.from);
   return {
-    inputs: async () => {
-      const script = step.command.form === 'script' ? step.command.content : '';
-      const inputs: [string, string][] = [['script', script]];
-      for (const mount of step.mounts) {
-        const name = `mount ${mount.target ?? mount.type} ${inputs.length}`;
-        inputs.push([name, await mountInput(place, mount)]);
-      }
-      return inputs;
-    },
+    inputs: () => inputs('content'),
+    ...(hasSources && { references: () => inputs('reference') }),
     open: async (command) => {
       const mounts: RunMount[] = [];
       const env: Record<string, string> = { ...proxies };

@@ -3,6 +3,7 @@ import type { Scope } from '../../dockerfile/evaluate.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import type { Instruction } from '../../dockerfile/instruction.ts';
 import type { Plan, Stage } from '../../dockerfile/plan.ts';
+import type { StepRecord } from '../../store/types.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { NamedContext } from './sources.ts';
@@ -28,6 +29,8 @@ export interface Job {
   isForeign(stage: Stage): boolean;
   /** Working containers, to be removed at the end. */
   readonly containers: Container[];
+  /** What is known of each stage's steps, in their order: by the stage's number. */
+  readonly done: Map<number, StepRecord[]>;
 }
 
 /** What a stage leaves for those that stand on it. All that its container changed is frozen. */

@@ -22,12 +22,20 @@ const SELF = Buffer.alloc(0);
 /** A mount of a RUN whose files come from somewhere: bind, or a cache that starts with something. */
 type FilledMount = BindMount | CacheMount;
 
-/** What the mount is called in the key: all that was written, and for a bind the content of its files. */
-export async function mountInput(place: StepPlace, mount: Mount): Promise<string> {
+/**
+ * What the mount is called in the key: all that was written, and for a bind the content of its files; or, by reference,
+ * the names of the layers that have them, where there are such.
+ */
+export async function mountInput(
+  place: StepPlace,
+  mount: Mount,
+  how: 'content' | 'reference' = 'content',
+): Promise<string> {
   const { options, ...rest } = mount;
   const written = JSON.stringify([rest, options]);
   if (mount.type !== 'bind') return written;
   const source = await sourceOf(place.job, place.stage, mount.from);
+  if (how === 'reference' && source.reference !== undefined) return `${written} in ${source.reference}`;
   using origin = await source.open();
   return `${written} ${await copyFiles(place, { mount, origin, source }, null)}`;
 }

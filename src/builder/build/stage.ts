@@ -7,14 +7,14 @@ import type { Stage } from '../../dockerfile/plan.ts';
 import { triggersOf } from '../../dockerfile/stages.ts';
 import { appendHistory, changeConfig } from '../../images/mutate.ts';
 import type { ContainerConfig, History, ImageConfig } from '../../images/types.ts';
+import type { StepRecord } from '../../store/types.ts';
 import { type Container, changeState, exclusively, read } from '../container.ts';
 import { copy } from '../copy.ts';
-import type { StepNotice } from '../engine.ts';
 import { freeze } from '../freeze.ts';
 import { fork, from } from '../from.ts';
 import { hostOrigin } from '../origin.ts';
 import { containerConfig } from '../state.ts';
-import type { StepWords } from '../step.ts';
+import type { StepNotice, StepWords } from '../step.ts';
 import { copyStep } from './copy-step.ts';
 import { atInstruction, stepText } from './failure.ts';
 import type { BuiltStage, Job } from './job.ts';
@@ -126,17 +126,27 @@ async function copyContext(job: Job, name: string, container: Container): Promis
 /** The container with an engine that tells how the stage's steps went. */
 function listening(job: Job, stage: Stage, { engine, id }: Container): Container {
   const { onEvent } = job.options;
+  const done: StepRecord[] = [];
+  job.done.set(stage.index, done);
   const container: Container = {
     id,
     engine: {
       ...engine,
-      onStep: ({ replayed }: StepNotice) => {
+      refresh: job.engine.refresh || isRefreshed(job, stage),
+      onStep: ({ replayed, records }: StepNotice) => {
+        done.push(...records);
         const top = read(container).record.layers.at(-1) ?? null;
         onEvent?.({ kind: 'layer', stage: job.label(stage), top, replayed });
       },
     },
   };
   return container;
+}
+
+/** `--no-cache-filter` names the stage. */
+function isRefreshed({ options }: Job, { name, index }: Stage): boolean {
+  const wanted = options.cache?.noCacheFor ?? [];
+  return wanted.some((text) => text === String(index) || text.toLowerCase() === name?.toLowerCase());
 }
 
 interface Doing {

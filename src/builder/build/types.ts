@@ -4,6 +4,7 @@ import type { Location } from '../../images/location.ts';
 import type { PullPolicy } from '../../images/pull.ts';
 import type { CommitOptions } from '../commit.ts';
 import type { RunDefaults } from '../state.ts';
+import type { CacheOptions } from './cache.ts';
 import type { SecretSource } from './secrets.ts';
 
 /** What a build tells while it goes on. */
@@ -53,6 +54,8 @@ export interface BuildOptions {
   readonly layers?: boolean | undefined;
   /** Do all steps anew. */
   readonly noCache?: boolean | undefined;
+  /** Steps of other builds and for other builds. */
+  readonly cache?: CacheOptions | undefined;
   /** Stages at once. */
   readonly jobs?: number | undefined;
   /** Working containers of a build that failed stay, to be looked into. */

@@ -9,6 +9,7 @@ import type { Committed } from '../../builder/commit.ts';
 import { exportDirectory, exportTar } from '../../builder/export.ts';
 import { push } from '../../builder/images.ts';
 import { formatWarning, type LintReport } from '../../dockerfile/lint.ts';
+import { cacheSources, cacheTargets } from '../build-cache.ts';
 import { argumentLines, buildArgs, namedValues, readAgent, readSecret } from '../build-inputs.ts';
 import { outputsOf } from '../build-outputs.ts';
 import { buildReport } from '../build-report.ts';
@@ -41,6 +42,17 @@ function platformOf(options: Options): Platform | undefined {
   });
 }
 
+function cacheOptions(options: Options, args: ReadonlyMap<string, string>): BuildOptions['cache'] {
+  const { to, inline } = cacheTargets(options.cacheTo);
+  return {
+    to,
+    inline: inline || args.get('BUILDKIT_INLINE_CACHE') === '1',
+    from: cacheSources(options.cacheFrom),
+    ttl: options.cacheTtl,
+    noCacheFor: options.noCacheFilter,
+  };
+}
+
 function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
   const unset = (names: readonly unknown[]) => names.map((name) => [String(name), null] as const);
@@ -57,6 +69,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv): BuildOptions {
     allow: options.allow as readonly string[],
     layers: options.layers,
     noCache: options.noCache,
+    cache: cacheOptions(options, args),
     jobs: options.jobs || availableParallelism(),
     keepFailed: options.keepFailed,
     commit: {

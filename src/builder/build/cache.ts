@@ -1,0 +1,153 @@
+import { BldError } from '../../base/errors.ts';
+import { log } from '../../base/log.ts';
+import { mapPool } from '../../base/pool.ts';
+import type { ExportOptions } from '../../images/cache-export.ts';
+import type { OpenCache } from '../../images/cache-import.ts';
+import { formatLocation, type Location } from '../../images/location.ts';
+import type { Platform } from '../../images/types.ts';
+import type { StepRecord } from '../../store/types.ts';
+import type { Engine } from '../engine.ts';
+import type { LentSteps } from '../step-lookup.ts';
+
+/** Where a build keeps its steps for others. */
+export interface CacheTarget extends Pick<ExportOptions, 'compression' | 'level' | 'force'> {
+  readonly location: Location;
+  /** `min`: the steps whose layers the image has; `max`: those of all stages. */
+  readonly mode: 'min' | 'max';
+  /** A failure is told, and the build goes on. */
+  readonly ignoreError: boolean;
+}
+
+/** Where a build looks for steps of others: the first of the places that is there. */
+export type CacheSource = readonly Location[];
+
+export interface CacheOptions {
+  readonly to?: readonly CacheTarget[] | undefined;
+  readonly from?: readonly CacheSource[] | undefined;
+  /** The image carries the records of its own steps. */
+  readonly inline?: boolean | undefined;
+  /** Milliseconds: older steps are done anew. */
+  readonly ttl?: number | undefined;
+  /** Stages, by name or number, whose steps are done anew. */
+  readonly noCacheFor?: readonly string[] | undefined;
+}
+
+/** The caches that a build reads. Dispose it after the build. */
+export interface Imports extends AsyncDisposable {
+  readonly lent: LentSteps | undefined;
+  /** Those that turned out to lack what they promised, or to lie. */
+  failed(): readonly string[];
+  /** The same without these. */
+  without(labels: readonly string[]): Promise<Imports>;
+}
+
+const AT_ONCE = 4;
+
+/** Opens the caches; one that cannot be read is told and left out, for a build does not depend on it. */
+export async function openImports(
+  engine: Engine,
+  sources: readonly CacheSource[],
+  platform?: Platform,
+): Promise<Imports> {
+  if (sources.length === 0) return importsOf(engine, []);
+  const { openCache } = await import('../../images/cache-import.ts');
+  const registry = registryOf(engine);
+  const opened = await mapPool(sources, AT_ONCE, async (places) => {
+    for (const [at, place] of places.entries()) {
+      try {
+        return [await openCache(engine.store, place, { platform, registry })];
+      } catch (error) {
+        if (!(error instanceof BldError) || engine.signal?.aborted) throw error;
+        const isLast = at === places.length - 1;
+        if (isLast || error.code !== 'E_NOT_FOUND') {
+          log.warn(`the cache ${formatLocation(place)} is not used: ${error.message}`);
+          return [];
+        }
+      }
+    }
+    return [];
+  });
+  const caches = opened.flat();
+  for (const { label, steps } of caches) {
+    if (steps.length === 0) log.warn(`the cache ${label} is not used: it tells of no steps`);
+    else log.info(`${label} tells of ${steps.length} steps`);
+  }
+  return importsOf(engine, caches);
+}
+
+async function importsOf(engine: Engine, caches: readonly OpenCache[]): Promise<Imports> {
+  const failed = new Set<string>();
+  return {
+    lent: caches.length === 0 ? undefined : await lentBy(engine, caches, (label) => failed.add(label)),
+    failed: () => [...failed],
+    without: (labels) => {
+      return importsOf(
+        engine,
+        caches.filter(({ label }) => !labels.includes(label)),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      for (const cache of caches) await cache[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function lentBy(
+  engine: Engine,
+  caches: readonly OpenCache[],
+  onFailure: (label: string) => void,
+): Promise<LentSteps> {
+  const { lendLayers } = await import('../../images/lent-layers.ts');
+  const byKey = new Map<string, { readonly record: StepRecord; readonly from: string }>();
+  const bySite = new Map<string, StepRecord>();
+  for (const { steps, layers, label } of caches) {
+    for (const record of steps) {
+      const { key, diffId, site, created } = record;
+      const isLent = diffId === null || layers.has(diffId);
+      if (isLent && !byKey.has(key)) byKey.set(key, { record, from: label });
+      if (created >= (bySite.get(site)?.created ?? 0)) bySite.set(site, record);
+    }
+  }
+  return {
+    ...lendLayers(engine.store, caches, {
+      onFailure: ({ source }) => onFailure(labelOf(caches, source)),
+      onProgress: engine.progress,
+    }),
+    find: (key) => byKey.get(key) ?? null,
+    latest: (site) => bySite.get(site) ?? null,
+  };
+}
+
+function labelOf(caches: readonly OpenCache[], source: OpenCache['source']): string {
+  return caches.find((cache) => cache.source === source)?.label ?? source.label;
+}
+
+/** Writes the steps to the place. */
+export async function writeCache(
+  engine: Engine,
+  steps: readonly StepRecord[],
+  target: CacheTarget & { readonly platform?: Platform | undefined },
+): Promise<void> {
+  const { location, ignoreError, compression, level, force, platform } = target;
+  const label = formatLocation(location);
+  try {
+    const { exportCache } = await import('../../images/cache-export.ts');
+    await exportCache(engine.store, steps, location, {
+      platform,
+      ...(compression && { compression }),
+      ...(level !== undefined && { level }),
+      ...(force !== undefined && { force }),
+      lent: engine.lent,
+      registry: registryOf(engine),
+      onProgress: engine.progress,
+    });
+    log.info(`${steps.length} steps written to ${label}`);
+  } catch (error) {
+    if (!ignoreError || !(error instanceof BldError) || engine.signal?.aborted) throw error;
+    log.warn(`the cache ${label} was not written: ${error.message}`);
+  }
+}
+
+export function registryOf(engine: Engine) {
+  return { ...engine.registry, uid: engine.environment.uid, signal: engine.signal };
+}

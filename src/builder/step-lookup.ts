@@ -1,0 +1,60 @@
+import type { Digest } from '../base/digest.ts';
+import type { LentLayers } from '../images/lent-layers.ts';
+import type { StepRecord } from '../store/types.ts';
+import type { Engine } from './engine.ts';
+
+/** Steps from elsewhere, with their layers: believed by one build, never kept as the store's own. */
+export interface LentSteps extends LentLayers {
+  find(key: Digest): LentStep | null;
+  /** The newest record of the site. */
+  latest(site: string): StepRecord | null;
+}
+
+export interface LentStep {
+  readonly record: StepRecord;
+  /** Where it comes from, for messages. */
+  readonly from: string;
+}
+
+export interface Found {
+  readonly record: StepRecord;
+  /** Null: the store's own. */
+  readonly from: string | null;
+}
+
+/** The record of a step that may be replayed: the store's own, else an imported one; none that is too old. */
+export function findStep({ store, lent, cacheTtl, refresh }: Engine, key: Digest): Found | null {
+  if (refresh) return null;
+  const isYoung = ({ created }: StepRecord) => Date.now() - created < cacheTtl;
+  const own = store.steps.get(key);
+  if (own && isYoung(own)) return { record: own, from: null };
+  const other = lent?.find(key);
+  return other && isYoung(other.record) ? other : null;
+}
+
+function isHere({ store }: Engine, diffId: Digest): boolean {
+  return store.layers.path(diffId) !== null || store.layers.blobs(diffId).length > 0;
+}
+
+/** True when the layer's files can be had, here or from who lends them. */
+export function isAvailable(engine: Engine, diffId: Digest): boolean {
+  return isHere(engine, diffId) || isLentAlone(engine, diffId);
+}
+
+/** True when the layer can only be had from who lends it. */
+export function isLentAlone(engine: Engine, diffId: Digest): boolean {
+  return !isHere(engine, diffId) && (engine.lent?.blob(diffId) ?? null) !== null;
+}
+
+/** What the last time of the step is compared with: the newest record of its site, the store's own or an imported one. */
+export function lastOf({ store, lent }: Engine, site: string): StepRecord | null {
+  const [own, other] = [store.steps.latest(site), lent?.latest(site) ?? null];
+  if (!own || !other) return own ?? other;
+  return other.created > own.created ? other : own;
+}
+
+/** Brings layers that are only lent into the store: somebody is to rely on them without who lends them. */
+export async function fetchLent({ lent }: Engine, diffIds: readonly Digest[]): Promise<void> {
+  if (!lent) return;
+  await Promise.all([...new Set(diffIds)].map((diffId) => lent.fetch(diffId)));
+}
