@@ -1,6 +1,7 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/digest.ts';
+import { isErrno } from '../base/errors.ts';
 import { appendLayer } from '../images/mutate.ts';
 import type { History } from '../images/types.ts';
 import { changes } from '../layers/diff.ts';
@@ -37,27 +38,44 @@ function layersBelow(container: Container): string[] {
 /** True when no file was made, changed or deleted since the last layer. */
 export function isUnchanged(container: Container): boolean {
   const { store } = container.engine;
-  const { upper, work } = store.containers.directories(container.id);
+  const { upper } = store.containers.directories(container.id);
   if (readdirSync(upper).length > 0) return false;
-  if (readdirSync(work).length === 0) return true; // no overlay ever used them: the root is as it was made
   const base = topLayer(container);
-  return base === null || sameRoot(readRoot(upper, store.kind), base, store.kind);
+  if (base === null || !isPrepared(container)) return true;
+  return sameRoot(readRoot(upper, store.kind), base, store.kind);
+}
+
+/** Says which upper directory was made like the root below it; one that was not has never been in use. */
+function preparedFile(container: Container): string {
+  return join(container.engine.store.containers.directories(container.id).directory, 'prepared');
+}
+
+function identityOf({ engine, id }: Container): string {
+  return String(statSync(engine.store.containers.directories(id).upper, { bigint: true }).ino);
+}
+
+function isPrepared(container: Container): boolean {
+  try {
+    return readFileSync(preparedFile(container), 'utf8') === identityOf(container);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
 }
 
 /** A fresh upper directory looks like the root below it, so that the root is no change of its own. */
 export function prepareUpper(container: Container, base: string): void {
   const { store } = container.engine;
   const { upper } = store.containers.directories(container.id);
-  if (readdirSync(upper).length === 0) inheritRoot(base, upper, store.kind);
+  // later a command may have changed the root alone
+  if (isPrepared(container) || readdirSync(upper).length > 0) return;
+  inheritRoot(base, upper, store.kind);
+  writeFileSync(preparedFile(container), identityOf(container), { mode: 0o600 });
 }
 
-/**
- * Makes an upper directory that holds nothing one that nobody used yet, for the layer under it is another now: its root
- * is to be that layer's when it is next mounted.
- */
-export function renewUpper({ engine, id }: Container): void {
-  const { work } = engine.store.containers.directories(id);
-  for (const name of readdirSync(work)) rmSync(join(work, name), { recursive: true, force: true });
+/** Another layer is uppermost now: an upper directory that holds nothing is to get its root when it is next used. */
+export function renewUpper(container: Container): void {
+  rmSync(preparedFile(container), { force: true });
 }
 
 /** The layer's digests, found by packing it to nowhere. */

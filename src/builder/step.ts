@@ -7,7 +7,6 @@ import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
 import { freeze, renewUpper } from './freeze.ts';
-import { shownAt } from './rootfs.ts';
 import type { ContainerState } from './state.ts';
 import { type Found, findStep, isAvailable, lastOf } from './step-lookup.ts';
 
@@ -176,7 +175,7 @@ function replay<Result>(container: Container, { record: known }: Found, details:
       layers: [...record.layers, diffId],
       state: withLayer(state, diffId, entry),
     });
-    if (shownAt(container) === null) renewUpper(container);
+    renewUpper(container);
     return true;
   });
 }

@@ -46,6 +46,27 @@ function applyGlobals(globals: Globals): void {
   });
 }
 
+/** The command's name, of two words where the first is that of a group, and what follows it. */
+function commandWords(
+  first: string,
+  rest: readonly string[],
+): readonly [name: string, rest: readonly string[]] {
+  const [second = '', ...others] = rest;
+  const members = groupMembers(first);
+  if (members.length === 0) return [first, rest];
+  if (members.includes(second)) return [`${first} ${second}`, others];
+  const near = nearest(second, members);
+  const what =
+    second === '' ? `bld ${first} needs a command` : `unknown command "${second}" for "bld ${first}"`;
+  throw usageError(what, near ? `did you mean ${near}?` : `there are ${members.join(', ')}`);
+}
+
+function groupMembers(first: string): readonly string[] {
+  return Object.keys(commands).flatMap((name) =>
+    name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : [],
+  );
+}
+
 function find(name: string): Entry {
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const alias = Object.hasOwn(aliases, name) ? aliases[name] : undefined;
@@ -62,8 +83,13 @@ async function help(topic: string | undefined, env: NodeJS.ProcessEnv): Promise<
     width: isTerminal ? process.stdout.columns : 100,
     colour: isTerminal && !env.NO_COLOR && env.TERM !== 'dumb',
   };
-  if (topic !== undefined) return text(commandHelp(await find(topic).words(), layout));
-  const specs = await Promise.all(Object.values(commands).map((entry) => entry.words()));
+  const specsOf = (entries: readonly Entry[]) => Promise.all(entries.map((entry) => entry.words()));
+  if (topic !== undefined) {
+    const members = groupMembers(topic).map((member) => find(`${topic} ${member}`));
+    if (members.length > 0) return text(programHelp(await specsOf(members), layout));
+    return text(commandHelp(await find(topic).words(), layout));
+  }
+  const specs = await specsOf(Object.values(commands));
   return text(programHelp(specs, layout));
 }
 
@@ -104,10 +130,14 @@ async function perform(given: Given, { argv, env, interrupts }: Process): Promis
   const { command, rest, help: wantsHelp } = readCommand(flagTable(globalFlags, rootFlags), argv, given);
   if (given.get('version') === true) return done(await version());
   if (wantsHelp || command === undefined) return done(await help(undefined, env));
-  if (command === 'help') return done(await help(rest[0], env));
-  const entry = find(command);
+  if (command === 'help') return done(await help(rest.length > 0 ? rest.join(' ') : undefined, env));
+  if (groupMembers(command).length > 0 && /^(?:-h|--help)$/.test(rest[0] ?? '')) {
+    return done(await help(command, env));
+  }
+  const [name, words] = commandWords(command, rest);
+  const entry = find(name);
   const spec = await entry.words();
-  const read = readCommandWords(spec, rest, { given, env });
+  const read = readCommandWords(spec, words, { given, env });
   const globals = completeValues(globalFlags, given, env) as Globals;
   applyGlobals(globals);
   if (read.wantsHelp) return done(await help(spec.name, env));

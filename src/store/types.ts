@@ -3,6 +3,7 @@ import type { Descriptor } from '../base/descriptor.ts';
 import type { Digest } from '../base/digest.ts';
 import type { Opener } from '../base/streams.ts';
 import type { Mode } from '../native/environment.ts';
+import type { CacheMounts } from './cache-mounts.ts';
 import type { Steps } from './step-types.ts';
 
 export type { KeptStep, StepRecord, Steps } from './step-types.ts';
@@ -260,6 +261,7 @@ export interface Store extends Disposable {
   readonly containers: Containers;
   readonly leases: Leases;
   readonly steps: Steps;
+  readonly cacheMounts: CacheMounts;
   /** One short IMMEDIATE transaction; nested calls join. */
   transaction<T>(work: () => T): T;
   /** Everything written so far survives a power cut after it. Not inside a transaction. */

@@ -4,9 +4,17 @@ import type { RunStep } from '../../dockerfile/evaluate.ts';
 import { scriptPath } from '../../dockerfile/history.ts';
 import type { Mount, TmpfsMount } from '../../dockerfile/mount.ts';
 import type { RunMount, RunSpec } from '../../runtime/spec.ts';
+import { type CacheMount, cacheAt } from '../cache-mounts.ts';
 import { inContainer } from '../destination.ts';
 import type { Attachments } from '../run.ts';
-import { type Command, mountFlags, mountInput, openBind, openCache, scratchDirectory } from './mounts.ts';
+import {
+  type Command,
+  mountFlags,
+  mountInput,
+  openBind,
+  openStepCaches,
+  scratchDirectory,
+} from './mounts.ts';
 import { type OutputTail, openOutput } from './run-output.ts';
 import { type OpenedSecret, openAgent, openSecret } from './secrets.ts';
 import type { StepPlace } from './stage.ts';
@@ -36,8 +44,9 @@ export function attach(place: StepPlace, step: RunStep, { proxies, tail }: Extra
       const mounts: RunMount[] = [];
       const env: Record<string, string> = { ...proxies };
       let agents = 0;
+      const caches = await openStepCaches(place, step.mounts, command.stack);
       for (const mount of step.mounts) {
-        const opened = await openMount(place, mount, { ...command, agents });
+        const opened = await openMount(place, mount, { ...command, agents, caches });
         mounts.push(...opened.mounts);
         Object.assign(env, opened.env);
         if (mount.type === 'ssh') agents++;
@@ -51,13 +60,13 @@ export function attach(place: StepPlace, step: RunStep, { proxies, tail }: Extra
 async function openMount(
   place: StepPlace,
   mount: Mount,
-  command: Command & { readonly agents: number },
+  command: Command & { readonly agents: number; readonly caches: ReadonlyMap<CacheMount, string> },
 ): Promise<OpenedSecret> {
   switch (mount.type) {
     case 'bind':
       return { mounts: [await openBind(place, mount, command)], env: {} };
     case 'cache':
-      return { mounts: [await openCache(place, mount, command)], env: {} };
+      return { mounts: [cacheBind(mount, cacheAt(command.caches, mount), command)], env: {} };
     case 'tmpfs':
       return { mounts: [tmpfs(mount, command)], env: {} };
     case 'secret':
@@ -65,6 +74,17 @@ async function openMount(
     default:
       return openAgent(place, mount, command, command.agents);
   }
+}
+
+function cacheBind(mount: CacheMount, source: string, { cwd }: Command): RunMount {
+  return {
+    kind: 'bind',
+    source,
+    target: inContainer(mount.target, cwd),
+    readonly: mount.readonly,
+    recursive: false,
+    options: mountFlags(mount.options),
+  };
 }
 
 function tmpfs(mount: TmpfsMount, { cwd }: Command): RunMount {

@@ -44,6 +44,12 @@ function platformOf(options: Options): Platform | undefined {
 
 function cacheOptions(options: Options, args: ReadonlyMap<string, string>): BuildOptions['cache'] {
   const { to, inline } = cacheTargets(options.cacheTo);
+  if (!options.layers && (to.length > 0 || inline || options.cacheFrom.length > 0)) {
+    throw new BldError(
+      'E_USAGE',
+      '--cache-to and --cache-from need --layers: only steps with layers of their own are kept',
+    );
+  }
   return {
     to,
     inline: inline || args.get('BUILDKIT_INLINE_CACHE') === '1',
