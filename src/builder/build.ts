@@ -1,21 +1,20 @@
 import { BldError } from '../base/errors.ts';
-import { log } from '../base/log.ts';
 import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { hostPlatform } from '../images/platform.ts';
-import { openImports } from './build/cache.ts';
+import { keepLent, tellUnknownStages, withImports } from './build/cache.ts';
 import type { BuildSource } from './build/context.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job } from './build/job.ts';
+import { writeCaches } from './build/kept-steps.ts';
 import { readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
 import type { BuildOptions } from './build/types.ts';
 import type { Committed } from './commit.ts';
-import { type Container, read } from './container.ts';
+import type { Container } from './container.ts';
 import type { Engine } from './engine.ts';
 import { remove } from './remove.ts';
-import { fetchLent } from './step-lookup.ts';
 
 export type { BuildEvent, BuildOptions, StageLabel } from './build/types.ts';
 
@@ -28,34 +27,12 @@ export async function build(
   source: BuildSource,
   options: BuildOptions = {},
 ): Promise<Committed> {
+  return withImports(engine, options, (lending) => attempt(lending, source, options));
+}
+
+async function attempt(engine: Engine, source: BuildSource, options: BuildOptions): Promise<Committed> {
   const plan = planOf(source, options);
-  tellUnknownStages(plan, options);
-  const isCached = options.layers !== false && options.noCache !== true;
-  await using imports = await openImports(engine, (isCached && options.cache?.from) || [], options.platform);
-  let lending = imports;
-  for (;;) {
-    try {
-      return await attempt({ ...engine, lent: lending.lent }, plan, { source, options });
-    } catch (error) {
-      const failed = lending.failed();
-      if (failed.length === 0 || engine.signal?.aborted) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn(`the build begins again without the cache ${failed.join(', ')}: ${why}`);
-      lending = await lending.without(failed);
-    }
-  }
-}
-
-/** A name that no stage has is no error, for one command line may serve many files. */
-function tellUnknownStages({ stages }: Plan, { cache }: BuildOptions): void {
-  const known = stages.flatMap(({ name, index }) => [String(index), name?.toLowerCase()]);
-  for (const name of cache?.noCacheFor ?? []) {
-    if (!known.includes(name.toLowerCase()))
-      log.warn(`--no-cache-filter: there is no stage ${JSON.stringify(name)}`);
-  }
-}
-
-async function attempt(engine: Engine, plan: Plan, { source, options }: Given): Promise<Committed> {
+  tellUnknownStages(plan.stages, options.cache);
   const stop = new AbortController();
   const signal = engine.signal ? AbortSignal.any([engine.signal, stop.signal]) : stop.signal;
   const own: Engine = {
@@ -76,20 +53,15 @@ async function attempt(engine: Engine, plan: Plan, { source, options }: Given): 
       options.onEvent?.({ kind: 'commit', stage: job.label(plan.target), name: names[0] });
     }
     const made = await finish(job, target);
+    await writeCaches([job]);
     failed = false;
     return made;
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
     await Promise.allSettled(job.running());
-    if (!failed || !options.keepFailed) {
-      for (const container of job.containers) await remove({ ...container, engine });
-    } else {
-      // who looks into them has nobody to lend layers
-      for (const { id } of job.containers) {
-        await fetchLent(engine, read({ engine, id }).record.layers).catch((error: unknown) => {
-          log.warn(`the container ${id.slice(0, 12)} lacks layers: ${String(error)}`);
-        });
-      }
+    for (const container of job.containers) {
+      if (!failed || !options.keepFailed) await remove({ ...container, engine });
+      else await keepLent(engine, container.id);
     }
   }
 }

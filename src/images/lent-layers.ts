@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '../base/digest.ts';
-import { BldError } from '../base/errors.ts';
+import { BldError, type ErrorCode } from '../base/errors.ts';
 import { noProgress, type Progress } from '../base/progress.ts';
 import type { Store } from '../store/types.ts';
 import type { ImageSource } from './copy.ts';
@@ -33,6 +33,9 @@ export interface LendingOptions {
   readonly onProgress?: Progress;
 }
 
+/** What fails here whoever lends. */
+const OWN_FAULTS: readonly ErrorCode[] = ['E_DISK_FULL', 'E_CANCELLED', 'E_PERMISSION', 'E_STORE'];
+
 /** The layers of all lenders; of two that have the same layer, the first lends it. */
 export function lendLayers(
   store: Store,
@@ -47,7 +50,7 @@ export function lendLayers(
     try {
       return await work();
     } catch (error) {
-      onFailure(lender);
+      if (!(error instanceof BldError && OWN_FAULTS.includes(error.code))) onFailure(lender);
       throw error;
     }
   }

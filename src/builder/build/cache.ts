@@ -1,13 +1,16 @@
 import { BldError } from '../../base/errors.ts';
 import { log } from '../../base/log.ts';
 import { mapPool } from '../../base/pool.ts';
+import type { Stage } from '../../dockerfile/plan.ts';
 import type { ExportOptions } from '../../images/cache-export.ts';
 import type { OpenCache } from '../../images/cache-import.ts';
 import { formatLocation, type Location } from '../../images/location.ts';
 import type { Platform } from '../../images/types.ts';
 import type { StepRecord } from '../../store/types.ts';
+import { read } from '../container.ts';
 import type { Engine } from '../engine.ts';
-import type { LentSteps } from '../step-lookup.ts';
+import { fetchLent, type LentSteps } from '../step-lookup.ts';
+import type { BuildOptions } from './types.ts';
 
 /** Where a build keeps its steps for others. */
 export interface CacheTarget extends Pick<ExportOptions, 'compression' | 'level' | 'force'> {
@@ -33,7 +36,7 @@ export interface CacheOptions {
 }
 
 /** The caches that a build reads. Dispose it after the build. */
-export interface Imports extends AsyncDisposable {
+interface Imports extends AsyncDisposable {
   readonly lent: LentSteps | undefined;
   /** Those that turned out to lack what they promised, or to lie. */
   failed(): readonly string[];
@@ -43,8 +46,51 @@ export interface Imports extends AsyncDisposable {
 
 const AT_ONCE = 4;
 
+/**
+ * Runs `attempt` with what the options' caches lend. When one of them turns out to lack what it promised, or to lie, it is
+ * told and run again without it: what was done till then is in the store.
+ */
+export async function withImports<Result>(
+  engine: Engine,
+  { cache, noCache, layers, platform }: BuildOptions,
+  attempt: (lending: Engine) => Promise<Result>,
+): Promise<Result> {
+  const isUsed = layers !== false && !noCache;
+  await using imports = await openImports(engine, (isUsed && cache?.from) || [], platform);
+  for (let lending: Imports = imports; ; ) {
+    try {
+      return await attempt({ ...engine, lent: lending.lent });
+    } catch (error) {
+      const failed = lending.failed();
+      if (failed.length === 0 || engine.signal?.aborted) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn(`the build begins again without the cache ${failed.join(', ')}: ${why}`);
+      lending = await lending.without(failed);
+    }
+  }
+}
+
+/** A container that stays gets the layers that it was lent, as far as they can be had. */
+export async function keepLent(engine: Engine, id: string): Promise<void> {
+  try {
+    await fetchLent(engine, read({ engine, id }).record.layers);
+  } catch (error) {
+    if (!(error instanceof BldError)) throw error;
+    log.warn(`the container ${id.slice(0, 12)} lacks layers: ${error.message}`);
+  }
+}
+
+/** `--no-cache-filter` with a name that no stage has is no error, for one command line may serve many files. */
+export function tellUnknownStages(stages: readonly Stage[], { noCacheFor = [] }: CacheOptions = {}): void {
+  const known = stages.flatMap(({ name, index }) => [String(index), name?.toLowerCase()]);
+  for (const name of noCacheFor) {
+    if (known.includes(name.toLowerCase())) continue;
+    log.warn(`--no-cache-filter: there is no stage ${JSON.stringify(name)}`);
+  }
+}
+
 /** Opens the caches; one that cannot be read is told and left out, for a build does not depend on it. */
-export async function openImports(
+async function openImports(
   engine: Engine,
   sources: readonly CacheSource[],
   platform?: Platform,
