@@ -30,7 +30,7 @@ export async function exportSteps(
   const steps = (image ? stepsOfImage(all, image) : all).filter(({ key }) => store.steps.get(key) !== null);
   if (steps.length === 0) throw new BldError('E_NOT_FOUND', 'there are no steps to write');
   const registry = registryOf(engine);
-  const digest = await exportCache(store, steps, destination, { registry, onProgress: engine.progress });
+  const digest = await exportCache(store, { steps }, destination, { registry, onProgress: engine.progress });
   return { steps: steps.length, digest };
 }
 

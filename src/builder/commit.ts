@@ -15,7 +15,7 @@ import { layered, type NewLayers, sealed, squashed } from './image-layers.ts';
 import { applyInstructions } from './instructions.ts';
 import { remove } from './remove.ts';
 import type { ContainerState, ImageFormat } from './state.ts';
-import { fetchLent, isLentAlone } from './step-lookup.ts';
+import { fetchLent, isHere, isLentAlone } from './step-lookup.ts';
 
 export interface CommitOptions {
   readonly format?: ImageFormat | undefined;
@@ -209,8 +209,8 @@ async function storeImage(
     intermediate: existing ? existing.intermediate : passing,
     data: { format, annotations: annotationsOf(state, created, options) },
   };
-  const absent = made.layers.map(({ diffId }) => diffId).filter((diffId) => isLentAlone(engine, diffId));
-  if (lends && absent.length > 0) {
+  const absent = made.layers.map(({ diffId }) => diffId).filter((diffId) => !isHere(engine, diffId));
+  if (lends && absent.length > 0 && absent.every((diffId) => isLentAlone(engine, diffId))) {
     const { digest } = await store.blobs.put(config);
     return { ...record, id: digest, pastNames: [] };
   }

@@ -2,12 +2,14 @@ import { constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } 
 import { join, resolve } from 'node:path';
 import { digestOf, hexOf } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
+import { randomHex } from '../base/random.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
 import { visibleStack } from '../layers/root.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
 import { type CacheMount, cacheAt, openCaches } from './cache-mounts.ts';
 import type { Container } from './container.ts';
+import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
 import type { Ownership } from './ownership.ts';
 import { type Propagation, parseVolume, propagationOf, type Volume } from './volumes.ts';

@@ -8,6 +8,8 @@ export interface LentSteps extends LentLayers {
   find(key: Digest): LentStep | null;
   /** The newest record of the site. */
   latest(site: string): StepRecord | null;
+  /** True for a layer that only has a name: who asks for its files ends this try of the build. */
+  isOutlined(diffId: Digest): boolean;
 }
 
 export interface LentStep {
@@ -32,13 +34,14 @@ export function findStep({ store, lent, cacheTtl, refresh }: Engine, key: Digest
   return other && isYoung(other.record) ? other : null;
 }
 
-function isHere({ store }: Engine, diffId: Digest): boolean {
+/** True when the store has the layer, as files or as bytes. */
+export function isHere({ store }: Engine, diffId: Digest): boolean {
   return store.layers.path(diffId) !== null || store.layers.blobs(diffId).length > 0;
 }
 
-/** True when the layer's files can be had, here or from who lends them. */
+/** True when the layer is here, is lent, or is told of: a build may go on as if it had it. */
 export function isAvailable(engine: Engine, diffId: Digest): boolean {
-  return isHere(engine, diffId) || isLentAlone(engine, diffId);
+  return isHere(engine, diffId) || isLentAlone(engine, diffId) || engine.lent?.isOutlined(diffId) === true;
 }
 
 /** True when the layer can only be had from who lends it. */

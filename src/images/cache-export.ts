@@ -29,6 +29,14 @@ export interface ExportOptions extends Pick<MaterialiseOptions, 'compression' | 
   readonly onProgress?: Progress;
 }
 
+/** What a cache tells. */
+export interface CacheContent {
+  /** Steps with their layers. */
+  readonly steps: readonly StepRecord[];
+  /** Steps whose layers stay behind: they say what comes of a step to a build that needs none of its files. */
+  readonly outlines?: readonly StepRecord[];
+}
+
 /** Layers packed at once. */
 const AT_ONCE = 2;
 
@@ -38,7 +46,7 @@ const AT_ONCE = 2;
  */
 export async function exportCache(
   store: Store,
-  steps: readonly StepRecord[],
+  { steps, outlines = [] }: CacheContent,
   destination: Location,
   options: ExportOptions = {},
 ): Promise<Digest> {
@@ -53,7 +61,8 @@ export async function exportCache(
   await using sink = resolved.sink;
   const layers = await packedLayers(store, steps, options);
   const kept = steps.filter(({ diffId }) => diffId === null || layers.has(diffId));
-  await using source = cacheSource(store, cacheImage(kept, layers, options), { lent });
+  const image = cacheImage([...outlines, ...kept], layers, options);
+  await using source = cacheSource(store, image, { lent });
   const { root } = await copyImage(source, sink, { onProgress });
   if (destination.transport === 'docker') {
     const repository = repositoryName(destination.reference);
@@ -96,7 +105,8 @@ function cacheImage(
   { platform = hostPlatform() }: ExportOptions,
 ): CacheImage {
   const newest = Math.max(0, ...steps.map(({ created }) => created));
-  const diffIds = [...new Set(steps.flatMap(({ diffId }) => diffId ?? []))];
+  const named = new Set(steps.flatMap(({ diffId }) => diffId ?? []));
+  const diffIds = [...named].filter((diffId) => layers.has(diffId));
   const bare = emptyConfig(platform);
   const dated = steps.length > 0 ? changeConfig(bare, { created: new Date(newest).toISOString() }) : bare;
   const history = diffIds.map(() => ({ created_by: 'bld build cache' }));

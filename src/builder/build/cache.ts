@@ -2,20 +2,20 @@ import { BldError } from '../../base/errors.ts';
 import { log } from '../../base/log.ts';
 import { mapPool } from '../../base/pool.ts';
 import type { Stage } from '../../dockerfile/plan.ts';
-import type { ExportOptions } from '../../images/cache-export.ts';
+import type { CacheContent, ExportOptions } from '../../images/cache-export.ts';
 import type { OpenCache } from '../../images/cache-import.ts';
 import { formatLocation, type Location } from '../../images/location.ts';
 import type { Platform } from '../../images/types.ts';
 import type { StepRecord } from '../../store/types.ts';
 import { read } from '../container.ts';
 import type { Engine } from '../engine.ts';
-import { fetchLent, type LentSteps } from '../step-lookup.ts';
+import { fetchLent, isHere, type LentStep, type LentSteps } from '../step-lookup.ts';
 import type { BuildOptions } from './types.ts';
 
 /** Where a build keeps its steps for others. */
 export interface CacheTarget extends Pick<ExportOptions, 'compression' | 'level' | 'force'> {
   readonly location: Location;
-  /** `min`: the steps whose layers the image has; `max`: those of all stages. */
+  /** `min`: the layers that the image has; `max`: those of all stages. */
   readonly mode: 'min' | 'max';
   /** A failure is told, and the build goes on. */
   readonly ignoreError: boolean;
@@ -38,10 +38,17 @@ export interface CacheOptions {
 /** The caches that a build reads. Dispose it after the build. */
 interface Imports extends AsyncDisposable {
   readonly lent: LentSteps | undefined;
-  /** Those that turned out to lack what they promised, or to lie. */
-  failed(): readonly string[];
-  /** The same without these. */
-  without(labels: readonly string[]): Promise<Imports>;
+  /** What turned out to be missing, or a lie. */
+  readonly failed: Failed;
+  /** The same without that. */
+  without(failed: Failed): Promise<Imports>;
+}
+
+interface Failed {
+  /** Of caches. */
+  readonly labels: Set<string>;
+  /** Files were needed of a step that is told in outline. */
+  outlines: boolean;
 }
 
 const AT_ONCE = 4;
@@ -61,10 +68,12 @@ export async function withImports<Result>(
     try {
       return await attempt({ ...engine, lent: lending.lent });
     } catch (error) {
-      const failed = lending.failed();
-      if (failed.length === 0 || engine.signal?.aborted) throw error;
+      const { failed } = lending;
+      if ((failed.labels.size === 0 && !failed.outlines) || engine.signal?.aborted) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      log.warn(`the build begins again without the cache ${failed.join(', ')}: ${why}`);
+      if (failed.labels.size > 0) {
+        log.warn(`the build begins again without the cache ${[...failed.labels].join(', ')}: ${why}`);
+      } else log.info(`the build begins again: ${why}`);
       lending = await lending.without(failed);
     }
   }
@@ -121,16 +130,14 @@ async function openImports(
   return importsOf(engine, caches);
 }
 
-async function importsOf(engine: Engine, caches: readonly OpenCache[]): Promise<Imports> {
-  const failed = new Set<string>();
+async function importsOf(engine: Engine, caches: readonly OpenCache[], outlined = true): Promise<Imports> {
+  const failed: Failed = { labels: new Set(), outlines: false };
   return {
-    lent: caches.length === 0 ? undefined : await lentBy(engine, caches, (label) => failed.add(label)),
-    failed: () => [...failed],
-    without: (labels) => {
-      return importsOf(
-        engine,
-        caches.filter(({ label }) => !labels.includes(label)),
-      );
+    lent: caches.length === 0 ? undefined : await lentBy(engine, { caches, outlined, failed }),
+    failed,
+    without: ({ labels, outlines }) => {
+      const rest = caches.filter(({ label }) => !labels.has(label));
+      return importsOf(engine, rest, outlined && !outlines);
     },
     async [Symbol.asyncDispose]() {
       for (const cache of caches) await cache[Symbol.asyncDispose]();
@@ -138,29 +145,45 @@ async function importsOf(engine: Engine, caches: readonly OpenCache[]): Promise<
   };
 }
 
-async function lentBy(
-  engine: Engine,
-  caches: readonly OpenCache[],
-  onFailure: (label: string) => void,
-): Promise<LentSteps> {
+interface Lending {
+  readonly caches: readonly OpenCache[];
+  /** Steps whose layers nobody lends count too. */
+  readonly outlined: boolean;
+  readonly failed: Failed;
+}
+
+async function lentBy(engine: Engine, { caches, outlined, failed }: Lending): Promise<LentSteps> {
   const { lendLayers } = await import('../../images/lent-layers.ts');
-  const byKey = new Map<string, { readonly record: StepRecord; readonly from: string }>();
+  const layers = lendLayers(engine.store, caches, {
+    onFailure: ({ source }) => failed.labels.add(labelOf(caches, source)),
+    onProgress: engine.progress,
+  });
+  const byKey = new Map<string, LentStep>();
+  const outlines = new Map<string, LentStep>();
   const bySite = new Map<string, StepRecord>();
-  for (const { steps, layers, label } of caches) {
+  for (const { steps, label } of caches) {
     for (const record of steps) {
-      const { key, diffId, site, created } = record;
-      const isLent = diffId === null || layers.has(diffId);
-      if (isLent && !byKey.has(key)) byKey.set(key, { record, from: label });
-      if (created >= (bySite.get(site)?.created ?? 0)) bySite.set(site, record);
+      const { key, diffId, site, created, inputs } = record;
+      const known = diffId === null || layers.blob(diffId) !== null ? byKey : outlines;
+      if (!known.has(key)) known.set(key, { record, from: label });
+      if (inputs.length > 0 && created >= (bySite.get(site)?.created ?? 0)) bySite.set(site, record);
     }
   }
+  const told = new Set(outlined ? [...outlines.values()].map(({ record }) => record.diffId) : []);
   return {
-    ...lendLayers(engine.store, caches, {
-      onFailure: ({ source }) => onFailure(labelOf(caches, source)),
-      onProgress: engine.progress,
-    }),
-    find: (key) => byKey.get(key) ?? null,
+    ...layers,
+    find: (key) => byKey.get(key) ?? (outlined ? outlines.get(key) : undefined) ?? null,
     latest: (site) => bySite.get(site) ?? null,
+    isOutlined: (diffId) => told.has(diffId),
+    async fetch(diffId) {
+      if (isHere(engine, diffId) || layers.blob(diffId) !== null) return layers.fetch(diffId);
+      if (!told.has(diffId)) return;
+      failed.outlines = true;
+      throw new BldError(
+        'E_NOT_FOUND',
+        `the layer ${diffId} is needed, and the cache tells of it in outline`,
+      );
+    },
   };
 }
 
@@ -171,14 +194,14 @@ function labelOf(caches: readonly OpenCache[], source: OpenCache['source']): str
 /** Writes the steps to the place. */
 export async function writeCache(
   engine: Engine,
-  steps: readonly StepRecord[],
+  content: CacheContent,
   target: CacheTarget & { readonly platform?: Platform | undefined },
 ): Promise<void> {
   const { location, ignoreError, compression, level, force, platform } = target;
   const label = formatLocation(location);
   try {
     const { exportCache } = await import('../../images/cache-export.ts');
-    await exportCache(engine.store, steps, location, {
+    await exportCache(engine.store, content, location, {
       platform,
       ...(compression && { compression }),
       ...(level !== undefined && { level }),
@@ -187,7 +210,7 @@ export async function writeCache(
       registry: registryOf(engine),
       onProgress: engine.progress,
     });
-    log.info(`${steps.length} steps written to ${label}`);
+    log.info(`${content.steps.length} steps written to ${label}`);
   } catch (error) {
     if (!ignoreError || !(error instanceof BldError) || engine.signal?.aborted) throw error;
     log.warn(`the cache ${label} was not written: ${error.message}`);

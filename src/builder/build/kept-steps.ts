@@ -1,11 +1,11 @@
 import type { Digest } from '../../base/digest.ts';
 import { log } from '../../base/log.ts';
-import type { StageBase } from '../../dockerfile/plan.ts';
 import { platformOf } from '../../images/config.ts';
 import { withSteps } from '../../images/step-document.ts';
-import type { ImageConfig } from '../../images/types.ts';
+import type { History, ImageConfig } from '../../images/types.ts';
 import type { StepRecord } from '../../store/types.ts';
 import { read } from '../container.ts';
+import { isHere, isLentAlone } from '../step-lookup.ts';
 import { writeCache } from './cache.ts';
 import type { Job } from './job.ts';
 
@@ -14,11 +14,18 @@ export async function writeCaches(jobs: readonly Job[]): Promise<void> {
   const [first] = jobs;
   if (!first) return;
   for (const target of first.options.cache?.to ?? []) {
-    const steps: StepRecord[] = [];
-    for (const job of jobs) steps.push(...(target.mode === 'max' ? allSteps(job) : await imageSteps(job)));
+    const all = jobs.flatMap(allSteps);
+    const layers = new Set<Digest>();
+    for (const job of jobs) {
+      const { container } = await job.stage(job.plan.target.index);
+      for (const diffId of read(container).record.layers) layers.add(diffId);
+    }
     const { container } = await first.stage(first.plan.target.index);
     const platform = platformOf(read(container).state.image);
-    await writeCache(first.engine, once(steps), { ...target, platform });
+    // a layer that was never needed may have been told in outline alone
+    const goes = ({ diffId }: StepRecord) =>
+      diffId !== null && (target.mode === 'max' ? !isOutline(first, diffId) : layers.has(diffId));
+    await writeCache(first.engine, divided(all, goes), { ...target, platform });
   }
 }
 
@@ -26,33 +33,36 @@ export async function writeCaches(jobs: readonly Job[]): Promise<void> {
 export function carriedBy(job: Job): ((config: ImageConfig) => ImageConfig) | undefined {
   if (!job.options.cache?.inline) return undefined;
   return (config) => {
-    const steps = stepsWithin(job, config.rootfs.diff_ids);
-    if (steps.some(({ diffId }) => diffId !== null)) return withSteps(config, steps);
+    const layers = config.rootfs.diff_ids;
+    const { steps, outlines } = divided(
+      allSteps(job),
+      ({ diffId }) => diffId !== null && layers.includes(diffId),
+    );
+    if (steps.length > 0) return withSteps(config, [...outlines, ...steps]);
     log.warn('the image carries no cache: none of its layers is that of a step');
     return config;
   };
 }
 
-/** Each record once, stage by stage. */
+/** Stage by stage, all that is known of steps. */
 function allSteps({ plan, done }: Job): readonly StepRecord[] {
-  return once(plan.order.flatMap(({ index }) => done.get(index) ?? []));
+  return plan.order.flatMap(({ index }) => done.get(index) ?? []);
 }
 
-async function imageSteps(job: Job): Promise<readonly StepRecord[]> {
-  const { container } = await job.stage(job.plan.target.index);
-  return stepsWithin(job, read(container).record.layers);
+function isOutline({ engine }: Job, diffId: Digest): boolean {
+  return !isHere(engine, diffId) && !isLentAlone(engine, diffId);
 }
 
-/** Those of the target stage, and of the stages that it stands on, whose layers are among these. */
-function stepsWithin({ plan, done }: Job, layers: readonly Digest[]): readonly StepRecord[] {
-  const chain: StepRecord[][] = [];
-  let index: number | undefined = plan.target.index;
-  while (index !== undefined) {
-    chain.unshift(done.get(index) ?? []);
-    const base: StageBase | undefined = plan.stages[index]?.base;
-    index = base?.kind === 'stage' ? base.index : undefined;
-  }
-  return once(chain.flat().filter(({ diffId }) => diffId === null || layers.includes(diffId)));
+/** Each record once: in full where its layer goes along, else in outline: nothing of what it was given is told. */
+function divided(all: readonly StepRecord[], goes: (step: StepRecord) => boolean) {
+  const steps = once(all);
+  return { steps: steps.filter(goes), outlines: steps.filter((step) => !goes(step)).map(outlineOf) };
+}
+
+function outlineOf({ result, ...record }: StepRecord): StepRecord {
+  const { value, entry } = result as { readonly value: unknown; readonly entry: History };
+  const { created } = entry;
+  return { ...record, inputs: [], result: { value, entry: created === undefined ? {} : { created } } };
 }
 
 function once(steps: readonly StepRecord[]): readonly StepRecord[] {
