@@ -11,7 +11,7 @@ import { copyImage, type ImageSource } from './copy.ts';
 import { MAX_DOCUMENT } from './json.ts';
 import { isDamage } from './layer-proof.ts';
 import type { LentLayers } from './lent-layers.ts';
-import { formatLocation, type Location } from './location.ts';
+import { formatLocation, type Location, type Transport } from './location.ts';
 import { layerBlob, type MaterialiseOptions } from './materialise.ts';
 import { changeConfig } from './mutate.ts';
 import { hostPlatform } from './platform.ts';
@@ -37,6 +37,8 @@ export interface CacheContent {
   readonly outlines?: readonly StepRecord[];
 }
 
+/** Where manifests are kept as they are. */
+const TRANSPORTS: readonly Transport[] = ['docker', 'oci', 'oci-archive', 'dir'];
 /** Layers packed at once. */
 const AT_ONCE = 2;
 
@@ -51,13 +53,9 @@ export async function exportCache(
   options: ExportOptions = {},
 ): Promise<Digest> {
   const { onProgress = noProgress, registry, lent } = options;
+  if (!TRANSPORTS.includes(destination.transport)) throw noPlace(destination);
   const resolved = await resolveSink(destination, { store, ...(registry && { registry }) });
-  if (resolved.kind === 'tars' || destination.transport === 'containers-storage') {
-    if (resolved.kind === 'tars') await resolved.sink[Symbol.asyncDispose]();
-    throw new BldError('E_UNSUPPORTED', `${formatLocation(destination)} keeps no build cache`, {
-      hint: 'there are registries, oci:DIR:TAG, oci-archive:FILE:TAG and dir:DIR',
-    });
-  }
+  if (resolved.kind === 'tars') throw noPlace(destination);
   await using sink = resolved.sink;
   const layers = await packedLayers(store, steps, options);
   const kept = steps.filter(({ diffId }) => diffId === null || layers.has(diffId));
@@ -69,6 +67,12 @@ export async function exportCache(
     for (const { digest } of layers.values()) store.blobs.addOrigin(digest, repository);
   }
   return root.raw.digest;
+}
+
+function noPlace(destination: Location): BldError {
+  return new BldError('E_UNSUPPORTED', `${formatLocation(destination)} keeps no build cache`, {
+    hint: 'there are registries, oci:DIR:TAG, oci-archive:FILE:TAG and dir:DIR',
+  });
 }
 
 /** The bytes of each layer once, in the order of the steps; one whose files are not what they were is left out. */

@@ -344,6 +344,21 @@ RUN --mount=type=cache,target=/f,from=BASE,source=/etc ls -d /f/passwd
   });
 });
 
+test('a cache that cannot be written fails the build, unless that is told not to matter', async () => {
+  using bench = new Bench('root');
+  const context = contextOf(bench, 'FROM BASE\nCOPY conf /etc\nRUN test -f /etc/conf\n');
+  const to = 'type=registry,ref=127.0.0.1:1/team/app:c';
+  const failed = await bench.call(['build', '--retry=0', '--cache-to', to, '-t', 'app', context]);
+  expect(failed).toMatchObject({ code: 125, stderr: expect.stringMatching(/127\.0\.0\.1:1.*refused/i) });
+  const made = await build(bench, '--retry=0', '--cache-to', `${to},ignore-error=true`, context);
+  expect(made.stderr).toContain('the cache docker://127.0.0.1:1/team/app:c was not written');
+  const none = await build(bench, '--cache-to', to, contextOf(bench, 'FROM BASE\nENV A=b\n'));
+  expect(none.stderr).toContain('is not written: there are no steps');
+  const place = await bench.call(['cache', 'export', `docker-archive:${bench.directory}/x`]);
+  expect(place).toMatchObject({ code: 125, stderr: expect.stringContaining('keeps no build cache') });
+  expect(existsSync(join(bench.directory, 'x'))).toBe(false);
+});
+
 test('the layers of a cache are the blobs of the pushed image', async () => {
   await using registry = await TestRegistry.start();
   using bench = new Bench('root');

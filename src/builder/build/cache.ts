@@ -199,6 +199,10 @@ export async function writeCache(
 ): Promise<void> {
   const { location, ignoreError, compression, level, force, platform } = target;
   const label = formatLocation(location);
+  if (content.steps.length === 0) {
+    log.warn(`the cache ${label} is not written: there are no steps with files to keep`);
+    return;
+  }
   try {
     const { exportCache } = await import('../../images/cache-export.ts');
     await exportCache(engine.store, content, location, {
