@@ -21,6 +21,7 @@ export interface Rootfs extends Disposable {
  * from the bottom up: directories that a layer only implies look like those below it.
  */
 export async function layerPaths(engine: Engine, diffIds: readonly Digest[]): Promise<string[]> {
+  await fetchLent(engine, diffIds);
   const paths: string[] = [];
   for (const diffId of diffIds) {
     paths.push(engine.store.layers.path(diffId) ?? (await unpack(engine, diffId, paths.toReversed())));
@@ -31,7 +32,6 @@ export async function layerPaths(engine: Engine, diffIds: readonly Digest[]): Pr
 /** Tries the blobs that are said to be this layer, for what a foreign image says need not be true. */
 async function unpack(engine: Engine, diffId: Digest, below: readonly string[]): Promise<string> {
   const { store } = engine;
-  await fetchLent(engine, [diffId]);
   let failure: unknown = new BldError('E_STORE', `layer ${diffId} is neither unpacked nor there as a blob`, {
     hint: 'pull the image again, or rebuild it',
   });

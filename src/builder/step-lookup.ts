@@ -1,4 +1,5 @@
 import type { Digest } from '../base/digest.ts';
+import { mapPool } from '../base/pool.ts';
 import type { LentLayers } from '../images/lent-layers.ts';
 import type { StepRecord } from '../store/types.ts';
 import type { Engine } from './engine.ts';
@@ -56,8 +57,10 @@ export function lastOf({ store, lent }: Engine, site: string): StepRecord | null
   return other.created > own.created ? other : own;
 }
 
+/** Layers fetched at once. */
+const FETCHES = 4;
+
 /** Brings layers that are only lent into the store: somebody is to rely on them without who lends them. */
 export async function fetchLent({ lent }: Engine, diffIds: readonly Digest[]): Promise<void> {
-  if (!lent) return;
-  await Promise.all([...new Set(diffIds)].map((diffId) => lent.fetch(diffId)));
+  if (lent) await mapPool([...new Set(diffIds)], FETCHES, (diffId) => lent.fetch(diffId));
 }
