@@ -5,9 +5,11 @@ import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { formatPlatform, hostPlatform } from '../images/platform.ts';
+import { keepLent, tellUnknownStages, withImports } from './build/cache.ts';
 import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job, OpenJob } from './build/job.ts';
+import { writeCaches } from './build/kept-steps.ts';
 import { accessOf, fetchOptions } from './build/secrets.ts';
 import { type NamedContext, readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
@@ -30,21 +32,32 @@ export async function build(
   options: BuildOptions = {},
 ): Promise<Built> {
   const source = 'dockerfile' in from ? from : await openSource(engine, from);
+  return withImports(engine, options, (lending) => attempt(lending, source, options));
+}
+
+async function attempt(engine: Engine, source: BuildSource, options: BuildOptions): Promise<Built> {
   const stop = new AbortController();
   const signal = engine.signal ? AbortSignal.any([engine.signal, stop.signal]) : stop.signal;
-  const layered = options.layers !== false;
-  const shared = { done: new Set<Digest>() };
-  const own = { ...engine, signal, cache: layered, refresh: options.noCache ?? false, shared };
+  const own: Engine = {
+    ...engine,
+    signal,
+    cache: options.layers !== false,
+    refresh: options.noCache ?? false,
+    cacheTtl: options.cache?.ttl ?? Number.POSITIVE_INFINITY,
+    shared: { done: new Set<Digest>() },
+  };
   const vault = openVault(options.secrets ?? new Map());
   const jobs = wantedPlatforms(options).map((platform) => {
     const one = { ...options, platform };
     return openJob(own, planOf(source, one), { source, options: one, vault });
   });
+  tellUnknownStages(jobs[0]?.plan.stages ?? [], options.cache);
   const work = jobs.flatMap((job) => job.plan.order.map(({ index }) => ({ job, index })));
   let failed = true;
   try {
     await mapPool(work, options.jobs ?? 1, ({ job, index }) => job.stage(index));
     const made = await finish(jobs, options, isIndexed(options));
+    await writeCaches(jobs);
     failed = false;
     return made;
   } finally {
@@ -52,8 +65,11 @@ export async function build(
     await Promise.allSettled(jobs.flatMap((job) => job.running()));
     const kept = failed ? jobs.flatMap((job) => job.kept()?.id ?? []) : [];
     for (const container of jobs.flatMap((job) => job.containers)) {
-      if (kept.includes(container.id)) engine.store.containers.keep(container.id);
-      else await remove({ ...container, engine });
+      if (!kept.includes(container.id)) await remove({ ...container, engine });
+      else {
+        engine.store.containers.keep(container.id);
+        await keepLent(engine, container.id);
+      }
     }
   }
 }
@@ -120,6 +136,7 @@ function openJob(engine: Engine, plan: Plan, { source, options, vault }: Given):
     vault,
     context: source,
     containers,
+    done: new Map(),
     failed(container, stage, error) {
       const isCancelled = error instanceof BldError && error.code === 'E_CANCELLED';
       if (!options.keepFailed || kept || isCancelled) return;

@@ -11,11 +11,13 @@ import type { ImageRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type ConfigChange, configured } from './config.ts';
 import { type Container, exclusively, read } from './container.ts';
+import type { Engine } from './engine.ts';
 import { layered, type NewLayers, sealed, squashed } from './image-layers.ts';
 import type { PushRequest } from './images.ts';
 import { applyInstructions } from './instructions.ts';
 import { remove } from './remove.ts';
 import type { ContainerState, ImageFormat } from './state.ts';
+import { fetchLent, isHere, isLentAlone } from './step-lookup.ts';
 
 export interface CommitOptions {
   readonly format?: ImageFormat | undefined;
@@ -71,7 +73,7 @@ export async function commit(
   const name = location?.transport === 'containers-storage' ? location.name : destination;
   const names = name === undefined || outside ? [] : [newImageName(name)];
   const image = await exclusively(container, () => addImage(container, names, options, outside !== null));
-  const written = outside && (await publish(container, image, outside, pushOptions(options)));
+  const written = outside && (await publish(container.engine, image, outside, pushOptions(options)));
   if (options.rm) await remove(container);
   return { id: image.id, names, manifest: written?.digest ?? null, descriptor: written };
 }
@@ -81,17 +83,28 @@ export interface Committing {
   readonly names: readonly string[];
   /** The image is a part of something else, or on its way out: no image of its own in lists. */
   readonly passing: boolean;
+  /** It goes to registries alone. */
+  readonly lends?: boolean | undefined;
+}
+
+export interface SealedOptions extends CommitOptions {
+  /** The image's date, RFC 3339. */
+  readonly created: string;
+  /** What the configuration carries besides, by the image's layers. */
+  readonly carried?: ((image: ImageConfig) => ImageConfig) | undefined;
 }
 
 /**
  * Makes an image of a container whose changes are frozen, with its own history: what a Dockerfile's steps have made.
- * `created` is the image's date, RFC 3339, where the options set none.
+ * `created` is the image's date where the options set none. An image that only goes to registries (`lends`) needs no
+ * bytes here of the layers that it was lent: then it is not in the store.
  */
 export async function commitSealed(
   container: Container,
-  { names, passing }: Committing,
-  options: CommitOptions & { readonly created: string },
+  { names, passing, lends = false }: Committing,
+  options: SealedOptions,
 ): Promise<ImageRecord> {
+  const { carried } = options;
   const seconds = secondsOf(options);
   const created = seconds === undefined ? options.created : now(seconds);
   return exclusively(container, async () => {
@@ -99,13 +112,13 @@ export async function commitSealed(
     const made = options.squash
       ? await squashed(container, entry, packOptions(options))
       : await sealed(container, packOptions(options));
-    return storeImage(container, made, { names, options, passing, created });
+    return storeImage(container, made, { names, options, passing, created, carried, lends });
   });
 }
 
 /** Writes the image to its destination, and takes what was only made for it out of the store; what its manifest is. */
-async function publish(
-  { engine }: Container,
+export async function publish(
+  engine: Engine,
   image: ImageRecord,
   location: Location,
   request: PushRequest,
@@ -115,6 +128,7 @@ async function publish(
   try {
     const { descriptor } = await pushImage(engine.store, image, location, {
       ...request,
+      ...(engine.lent && { lent: engine.lent }),
       registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
       onProgress: engine.progress,
     });
@@ -167,34 +181,44 @@ interface Storing {
   readonly passing: boolean;
   /** Of the image, where the options do not tell. */
   readonly created: string;
+  readonly carried?: SealedOptions['carried'];
+  /** Its layers may stay with who lends them. */
+  readonly lends?: boolean;
 }
 
 /** Adds the image with these layers to the store: settings, dates and annotations as the options have them. */
 async function storeImage(
   container: Container,
   made: NewLayers,
-  { names, options, passing, created }: Storing,
+  { names, options, passing, created, carried = (image) => image, lends = false }: Storing,
 ): Promise<ImageRecord> {
-  const { store } = container.engine;
+  const { engine } = container;
+  const { store } = engine;
   const { state } = read(container);
   const changed = changedImage(made.image, state, options);
-  const image = finished(changeConfig(changed, { created }), state, options);
+  const image = carried(finished(changeConfig(changed, { created }), state, options));
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
   const existing = store.images.get(digestOf(config));
-  const record = await store.images.add({
-    config,
+  const record = {
     layers: made.layers,
     names,
     created: createdOf(image),
     intermediate: existing ? existing.intermediate : passing,
     data: { format, annotations: annotationsOf(state, created, options) },
-  });
-  if (!record.manifest) return record;
+  };
+  const absent = made.layers.map(({ diffId }) => diffId).filter((diffId) => !isHere(engine, diffId));
+  if (lends && absent.length > 0 && absent.every((diffId) => isLentAlone(engine, diffId))) {
+    const { digest } = await store.blobs.put(config);
+    return { ...record, id: digest, pastNames: [] };
+  }
+  await fetchLent(engine, absent);
+  const added = await store.images.add({ ...record, config });
+  if (!added.manifest) return added;
   // the same image was given out before, perhaps in another format or with other annotations
   const { materialise } = await import('../images/materialise.ts');
-  await materialise(store, record);
-  return store.images.get(record.id) ?? record;
+  await materialise(store, added);
+  return store.images.get(added.id) ?? added;
 }
 
 function changedImage(image: ImageConfig, state: ContainerState, options: CommitOptions): ImageConfig {

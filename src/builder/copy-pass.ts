@@ -40,12 +40,25 @@ export interface Job {
 
 export interface PassParts {
   readonly job: Job;
+  /** The owner that everything gets; a pass that only hashes may be told any. */
+  readonly owner: Ownership | null;
+  /** Null: the sources are hashed alone, whatever the container has at the destination. */
+  readonly target: PassTarget | null;
+}
+
+export interface PassTarget {
   /** Where it goes. */
   readonly tree: CopyPlace;
-  readonly owner: Ownership | null;
   readonly owners: Target['owners'];
-  readonly write: boolean;
 }
+
+/** Whether the destination is a directory to copy into: by what was written, and by what the container has there. */
+interface Into {
+  readonly said: boolean;
+  readonly found: boolean;
+}
+
+const SELF = Buffer.alloc(0);
 
 /** The destination's rules over one pass. */
 export class Pass {
@@ -73,18 +86,21 @@ export class Pass {
   }
 
   async all(given: readonly Source[]): Promise<void> {
-    const { job, tree } = this.#parts;
+    const { job, target } = this.#parts;
     const sources = withoutIgnored(given, job);
     const { destination, downloads, request, written } = job;
     const many = sources.length + downloads.size + written.length > 1;
-    const into =
-      many || destination.endsWith('/') || kindAt(tree.fd, destination) === 'dir' || request.options.parents;
-    for (const source of sources) await this.#source(source, into === true);
-    for (const item of downloads.values()) await this.#download(item, into === true);
-    for (const item of written) await this.#whole(item, into === true);
+    const said = many || destination.endsWith('/') || request.options.parents === true;
+    const into: Into = {
+      said,
+      found: said || (target !== null && kindAt(target.tree.fd, destination) === 'dir'),
+    };
+    for (const source of sources) await this.#source(source, into);
+    for (const item of downloads.values()) await this.#download(item, into);
+    for (const item of written) await this.#whole(item, into);
   }
 
-  async #source(source: Source, into: boolean): Promise<void> {
+  async #source(source: Source, into: Into): Promise<void> {
     const { job } = this.#parts;
     const { request, filter } = job;
     const kept = request.options.parents ? keptPath(source) : [];
@@ -100,8 +116,7 @@ export class Pass {
       await this.#archive(source, base);
       return;
     }
-    const path = into ? posix.join(base, '/') : base;
-    await this.#object(source.fd, path, source.name);
+    await this.#object({ fd: source.fd, name: source.name }, base, into);
   }
 
   /** Makes the directories that `--parents` keeps, like those of the source where they are new; where the source goes. */
@@ -121,41 +136,37 @@ export class Pass {
   }
 
   async #archive(source: Source, destination: string): Promise<void> {
-    const { job, tree, owner, write } = this.#parts;
+    const { job, target, owner } = this.#parts;
     const { store, signal } = job.container.engine;
     await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(destination)));
-    const target = {
-      rootfs: tree.fd,
-      ownerFile: tree.ownerFile,
-      destination,
-      owner,
-      kind: store.kind,
-      signal,
-    };
-    if (write) await unpackSource(source, target);
+    if (target === null) return;
+    const { fd: rootfs, ownerFile } = target.tree;
+    await unpackSource(source, { rootfs, destination, owner, kind: store.kind, ownerFile, signal });
   }
 
-  async #download(item: Download, into: boolean): Promise<void> {
+  async #download(item: Download, into: Into): Promise<void> {
     const { destination, request } = this.#parts.job;
     const stat = sys().stat(item.fd, Buffer.alloc(0));
     if (!stat) throw new Error('internal: a download has no file');
-    const source = { fd: item.fd, stat, name: Buffer.alloc(0), path: '', text: 'the download' };
+    const source = { fd: item.fd, stat, name: SELF, path: '', text: 'the download' };
     if (request.unpack === 'all' && (await isArchive(source))) await this.#archive(source, destination);
     else await this.#whole(item, into);
   }
 
-  async #whole(item: Download, into: boolean): Promise<void> {
-    const { destination } = this.#parts.job;
-    const path = into ? posix.join(destination, '/') : destination;
-    await this.#object(item.fd, path, into ? item.name() : Buffer.alloc(0));
+  async #whole(item: Download, into: Into): Promise<void> {
+    const name = into.found ? item.name() : SELF;
+    await this.#object({ fd: item.fd, name }, this.#parts.job.destination, into);
   }
 
-  /** One object at `path`, or in it under its own name when it ends with a slash. */
-  async #object(fd: Fd, path: string, name: Buffer): Promise<void> {
-    const inside = path.endsWith('/');
-    const as = inside ? name : Buffer.from(posix.basename(path));
-    await this.#inDirectory(inside ? path : posix.dirname(path), (at) =>
-      this.#copy.object(fd, Buffer.alloc(0), at, as),
+  /** One object at `path`, or in it under its own name. The hash knows what was said of that, not what was found. */
+  async #object(
+    { fd, name }: { readonly fd: Fd; readonly name: Buffer },
+    path: string,
+    into: Into,
+  ): Promise<void> {
+    const own = Buffer.from(posix.basename(path));
+    await this.#inDirectory(into.found ? posix.join(path, '/') : posix.dirname(path), (at) =>
+      this.#copy.object(fd, SELF, at, into.found ? name : own, into.said ? name : own),
     );
   }
 
@@ -164,8 +175,9 @@ export class Pass {
   }
 
   async #inDirectory(path: string, work: (target: Target | null) => Iterable<Step>): Promise<void> {
-    const { tree, owner, owners, write } = this.#parts;
-    if (!write) return this.#paced(work(null));
+    const { owner, target } = this.#parts;
+    if (target === null) return this.#paced(work(null));
+    const { tree, owners } = target;
     const mtime = this.#rules.mtime;
     const dir = ensureDirectory(tree.fd, path, {
       owner: owner ?? { uid: 0, gid: 0 },

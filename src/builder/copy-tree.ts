@@ -79,7 +79,7 @@ export class TreeCopy {
     }
   }
 
-  /** Over names, types, modes, owners, attributes and bytes; never times. */
+  /** Over names, types, modes, owners (their own), attributes and bytes; never times. */
   end(): `sha256:${string}` | `sha512:${string}` {
     return this.#hasher.digest();
   }
@@ -89,7 +89,9 @@ export class TreeCopy {
       .map(([name, value]) => `${name}=${value.toString('base64')}`)
       .sort();
     this.#hasher.update(path);
-    const rest = [kind, meta.mode, meta.uid, meta.gid, meta.size, extra.length, ...xattrs].join('\0');
+    // an owner that everything gets is none of the sources
+    const owner = this.#rules.owner ? ['', ''] : [meta.uid, meta.gid];
+    const rest = [kind, meta.mode, ...owner, meta.size, extra.length, ...xattrs].join('\0');
     this.#hasher.update(Buffer.from(`\0${rest}\n`));
     this.#hasher.update(extra);
   }
@@ -125,12 +127,12 @@ export class TreeCopy {
     }
   }
 
-  /** One object, under the name `as` in the target's directory. */
-  *object(source: Fd, name: Buffer, target: Target | null, as: Buffer): Generator<Step> {
+  /** One object, under the name `as` in the target's directory; `path` is what it is called in the hash. */
+  *object(source: Fd, name: Buffer, target: Target | null, as: Buffer, path = as): Generator<Step> {
     const stat = sys().stat(source, name);
     if (!stat) throw changed(as);
     this.#links.clear();
-    yield* this.#object({ dir: source, name, stat, path: as, bare: false }, target, as);
+    yield* this.#object({ dir: source, name, stat, path, bare: false }, target, as);
   }
 
   *#object(from: From, target: Target | null, as: Buffer): Generator<Step> {

@@ -11,7 +11,7 @@ import { inContainer } from './destination.ts';
 import { type Download, download, isUrl, type NewFile, writtenFile } from './download.ts';
 import type { Engine } from './engine.ts';
 import { filterOf } from './ignore.ts';
-import { type CopyPlace, containerPlace, emptyPlace, linkLayer, numericOwner } from './link-layer.ts';
+import { type CopyPlace, containerPlace, linkLayer, numericOwner } from './link-layer.ts';
 import { hostOrigin, imageOrigin, type Origin } from './origin.ts';
 import { resolveOwner } from './ownership.ts';
 import { closeSources, openSources } from './sources.ts';
@@ -51,6 +51,8 @@ export interface CopyOptions {
   readonly addHistory?: boolean | undefined;
   /** Opens where the sources are, in place of `from` and `contextDir`. */
   readonly origin?: (() => Promise<Origin> | Origin) | undefined;
+  /** What `origin` is in full: the names of its layers, of which no ignore file leaves anything out. */
+  readonly reference?: string | undefined;
   /** An ignore file, already read, in place of `ignoreFile`. */
   readonly ignore?: IgnoreMatcher | undefined;
   /** Files whose content is given here: root's, mode 0644. */
@@ -99,20 +101,26 @@ async function place(container: Container, request: Request): Promise<Digest> {
   const config = containerConfig(read(container).state);
   const path = inContainer(request.destination ?? '.', config.WorkingDir);
   const destination = /(?:^|\/)\.?$/.test(request.destination ?? '.') && path !== '/' ? `${path}/` : path;
-  using origin = await originOfCopy(container.engine, options);
-  const filter = filterOf(options);
   using stack = new DisposableStack();
-  const downloads = await fetchAll(container.engine, request, stack);
-  const written = (options.files ?? []).map((file) => stack.use(writtenFile(container.engine, file)));
-  const job = { container, request, destination, origin, filter, downloads, written };
   const { engine } = container;
-  const counted = (tree: CopyPlace, write: boolean) =>
-    work(job, tree, write).catch((error: unknown) => {
-      throw explainAt(engine.store.root, error, `copying from ${origin.root.label}`);
+  let opened: Promise<Job> | undefined;
+  const open = async (): Promise<Job> => {
+    const origin = stack.use(await originOfCopy(engine, options));
+    const filter = filterOf(options);
+    const downloads = await fetchAll(engine, request, stack);
+    const written = (options.files ?? []).map((file) => stack.use(writtenFile(engine, file)));
+    return { container, request, destination, origin, filter, downloads, written };
+  };
+  const counted = async (tree: CopyPlace | null) => {
+    opened ??= open();
+    const job = await opened;
+    return work(job, tree).catch((error: unknown) => {
+      throw explainAt(engine.store.root, error, `copying from ${job.origin.root.label}`);
     });
+  };
   let sure: Digest | undefined;
   const copyInto = async (tree: CopyPlace) => {
-    const copied = await counted(tree, true);
+    const copied = await counted(tree);
     if (sure === undefined || copied === sure) return copied;
     throw new BldError('E_PATH', 'the sources changed while they were copied', {
       hint: 'run it again when nothing writes to them',
@@ -120,10 +128,10 @@ async function place(container: Container, request: Request): Promise<Digest> {
   };
   return await step<Digest>(container, {
     site: `${verb.toLowerCase()} ${sources.map(withoutLogins).join(' ')} ${destination}`,
+    references: () => referencesOf(request, destination),
     inputs: async () => {
-      using tree = options.link ? emptyPlace(engine) : await containerPlace(container);
-      sure = await counted(tree, false);
-      return inputsOf(job, sure);
+      sure = await counted(null);
+      return [...inputsOf(request, destination), ['content', sure]];
     },
     createdBy: (digest) => {
       const kind = sources.length > 1 ? 'multi' : 'file';
@@ -144,8 +152,8 @@ async function originOfCopy(engine: Engine, options: CopyOptions): Promise<Origi
   return options.from === undefined ? hostOrigin(options) : imageOrigin(engine, options.from);
 }
 
-function inputsOf({ request, destination }: Job, content: Digest): Inputs {
-  const { verb, options, unpack } = request;
+/** What was written, all but the sources. */
+function inputsOf({ verb, options, unpack }: Request, destination: string): Inputs {
   return [
     ['operation', verb],
     ['destination', destination],
@@ -154,7 +162,19 @@ function inputsOf({ request, destination }: Job, content: Digest): Inputs {
     ['timestamp', String(options.timestamp ?? '')],
     ['unpack', unpack],
     ...(options.link ? ([['link', 'yes']] as const) : []),
-    ['content', content],
+  ];
+}
+
+/** The sources by their names in layers, where those are all that they are. */
+function referencesOf(request: Request, destination: string): Inputs | undefined {
+  const { sources, options } = request;
+  const { reference, files = [], leaveOut, exclude, parents, shallow, noWildcard, keepLinks } = options;
+  if (reference === undefined || files.length > 0 || sources.some(isUrl)) return undefined;
+  const how = { leaveOut, exclude, parents, shallow, noWildcard, keepLinks };
+  return [
+    ...inputsOf(request, destination),
+    ['sources', JSON.stringify([sources, how])],
+    ['source layers', reference],
   ];
 }
 
@@ -172,16 +192,24 @@ async function fetchAll(
   return found;
 }
 
-/** One pass over all sources: hashed, and with `write` copied as they are hashed. */
-async function work(job: Job, tree: CopyPlace, write: boolean): Promise<Digest> {
+/** What a pass that only hashes takes for an owner that everything gets: its name is an input. */
+const ANYBODY = { uid: 0, gid: 0 };
+
+/** One pass over all sources: hashed, and into the tree, if there is one, copied as they are hashed. */
+async function work(job: Job, tree: CopyPlace | null): Promise<Digest> {
   const { container, request, origin, downloads } = job;
   const { options } = request;
   const paths = request.sources.filter((source) => !downloads.has(source));
   const sources = openSources(origin.root, paths, options);
   try {
+    if (tree === null) {
+      const pass = new Pass({ job, owner: options.chown === undefined ? null : ANYBODY, target: null });
+      await pass.all(sources);
+      return pass.end();
+    }
     const owners = ownerWriter(container.engine.store.kind.owners, tree.ownerFile);
     const owner = options.chown === undefined ? null : resolveOwner(tree.fd, options.chown);
-    const pass = new Pass({ job, tree, owner, owners, write });
+    const pass = new Pass({ job, owner, target: { tree, owners } });
     try {
       await pass.all(sources);
     } catch (error) {

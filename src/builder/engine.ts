@@ -6,6 +6,8 @@ import { storePlaces } from '../store/root.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
 import type { LeakWatch } from './leaks.ts';
+import type { StepNotice } from './step.ts';
+import type { LentSteps } from './step-lookup.ts';
 
 export interface EngineOptions {
   /** Where images and containers live; see the store's `storePlaces` when absent. */
@@ -28,12 +30,6 @@ export interface EngineOptions {
   readonly registry?: Partial<RegistryOptions>;
 }
 
-/** How a step went. */
-export interface StepNotice {
-  readonly site: string;
-  readonly replayed: boolean;
-}
-
 /** What all verbs stand on: one a process; dispose it to let go of the store. */
 export interface Engine extends Disposable {
   readonly store: Store;
@@ -44,6 +40,10 @@ export interface Engine extends Disposable {
   readonly requireCached: boolean;
   readonly explain: boolean;
   readonly refresh: boolean;
+  /** Milliseconds: an older record is none (`--cache-ttl`). */
+  readonly cacheTtl: number;
+  /** Steps and layers that were imported for this build alone. */
+  readonly lent: LentSteps | undefined;
   readonly onStep: ((step: StepNotice) => void) | undefined;
   /** Looks for secrets in new layers. */
   readonly watch?: LeakWatch | undefined;
@@ -81,6 +81,8 @@ export function engineOn(store: Store, options: EngineOptions = {}): Engine {
     requireCached: options.requireCached ?? false,
     explain: options.explain ?? false,
     refresh: options.refresh ?? false,
+    cacheTtl: Number.POSITIVE_INFINITY,
+    lent: undefined,
     onStep: options.onStep,
     registry: options.registry ?? {},
     [Symbol.dispose]: () => store[Symbol.dispose](),

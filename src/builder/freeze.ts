@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/digest.ts';
 import { isErrno } from '../base/errors.ts';
@@ -73,6 +73,11 @@ export function prepareUpper(container: Container, base: string): void {
   if (isPrepared(container) || readdirSync(upper).length > 0) return;
   inheritRoot(base, upper, store.kind);
   writeFileSync(preparedFile(container), identityOf(container), { mode: 0o600 });
+}
+
+/** Another layer is uppermost now: an upper directory that holds nothing is to get its root when it is next used. */
+export function renewUpper(container: Container): void {
+  rmSync(preparedFile(container), { force: true });
 }
 
 /** The layer's digests, found by packing it to nowhere. */

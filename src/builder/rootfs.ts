@@ -9,6 +9,7 @@ import { type Fd, sys } from '../native/sys.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import { prepareUpper } from './freeze.ts';
+import { fetchLent } from './step-lookup.ts';
 
 /** A mounted root file system: paths below `fd` show the merged tree until it is disposed. */
 export interface Rootfs extends Disposable {
@@ -20,6 +21,7 @@ export interface Rootfs extends Disposable {
  * from the bottom up: directories that a layer only implies look like those below it.
  */
 export async function layerPaths(engine: Engine, diffIds: readonly Digest[]): Promise<string[]> {
+  await fetchLent(engine, diffIds);
   const paths: string[] = [];
   for (const diffId of diffIds) {
     paths.push(engine.store.layers.path(diffId) ?? (await unpack(engine, diffId, paths.toReversed())));

@@ -1,16 +1,17 @@
-import { constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { digestOf, hexOf } from '../base/digest.ts';
-import { BldError, isErrno } from '../base/errors.ts';
+import { BldError } from '../base/errors.ts';
 import { randomHex } from '../base/random.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
 import { visibleStack } from '../layers/root.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
+import { type CacheMount, cacheAt, openCaches } from './cache-mounts.ts';
 import type { Container } from './container.ts';
 import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
-import { giveOwner, type Ownership } from './ownership.ts';
+import type { Ownership } from './ownership.ts';
 import { type Propagation, parseVolume, propagationOf, type Volume } from './volumes.ts';
 
 const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
@@ -38,8 +39,14 @@ export async function openMounts(container: Container, request: MountRequest): P
   for (const text of request.volumes) {
     mounts.push(volumeMount(container, parseVolume(text, request.cwd), request.user));
   }
-  for (const text of request.mounts) {
-    mounts.push(await dockerfileMount(container, readMount(text), request, stack));
+  const written = request.mounts.map(readMount);
+  const caches = await openCaches(
+    container.engine,
+    written.flatMap((mount) => (mount.type === 'cache' ? [{ mount }] : [])),
+    stack,
+  );
+  for (const mount of written) {
+    mounts.push(await dockerfileMount(container, mount, { request, stack, caches }));
   }
   const kept = stack.move();
   return { mounts, [Symbol.asyncDispose]: () => kept.disposeAsync() };
@@ -84,11 +91,16 @@ export function chownTree(engine: Engine, path: string, owner: Ownership): void 
   for (const name of readdirSync(path)) chownTree(engine, join(path, name), owner);
 }
 
+interface Opening {
+  readonly request: MountRequest;
+  readonly stack: AsyncDisposableStack;
+  readonly caches: ReadonlyMap<CacheMount, string>;
+}
+
 async function dockerfileMount(
   container: Container,
   mount: Mount,
-  { cwd }: MountRequest,
-  stack: AsyncDisposableStack,
+  { request: { cwd }, stack, caches }: Opening,
 ): Promise<RunMount> {
   switch (mount.type) {
     case 'bind': {
@@ -110,7 +122,15 @@ async function dockerfileMount(
       return { ...base, source: fd };
     }
     case 'cache':
-      return { ...(await cacheMount(container, mount, stack)), options: flagsOf(mount.options) };
+      // what a new cache starts with is a Dockerfile's to say
+      return {
+        kind: 'bind',
+        source: cacheAt(caches, mount),
+        target: mount.target,
+        readonly: mount.readonly,
+        recursive: false,
+        options: flagsOf(mount.options),
+      };
     case 'tmpfs':
       return {
         kind: 'tmpfs',
@@ -152,61 +172,4 @@ export function mountPropagation({ 'bind-propagation': word }: Mount['options'])
 
 function flagsOf(options: Readonly<Record<string, string>>): MountFlag[] {
   return (['nosuid', 'nodev', 'noexec'] as const).filter((flag) => flag in options);
-}
-
-type CacheMount = Extract<Mount, { type: 'cache' }>;
-
-/** A cache that `run --mount` names; what a new one starts with is a Dockerfile's to say. */
-async function cacheMount(
-  { engine }: Container,
-  mount: CacheMount,
-  stack: AsyncDisposableStack,
-): Promise<Extract<RunMount, { kind: 'bind' }>> {
-  const source = await cacheDirectory(engine, mount, { stack, fill: async () => {} });
-  return { kind: 'bind', source, target: mount.target, readonly: mount.readonly, recursive: false };
-}
-
-/**
- * A directory of the store that outlives containers, held as its `sharing` says until the stack is disposed; a new one
- * is given to `fill` first. Its name is a hash, for ids are free text.
- */
-export async function cacheDirectory(
-  { store, signal }: Engine,
-  mount: CacheMount,
-  {
-    stack,
-    fill,
-  }: { readonly stack: AsyncDisposableStack; readonly fill: (directory: string) => Promise<void> },
-): Promise<string> {
-  // caches that begin otherwise are others, as in BuildKit
-  const { id, uid, gid, mode, from, source } = mount;
-  const identity = JSON.stringify([id, uid, gid, mode, ...(from === undefined ? [] : [from, source])]);
-  let name = hexOf(digestOf(identity));
-  if (mount.sharing === 'private') {
-    for (let copy = 1; ; copy++) {
-      const lease = store.leases.tryHold(`cache:${name}`, 'exclusive');
-      if (lease) {
-        stack.use(lease);
-        break;
-      }
-      name = hexOf(digestOf(`${identity}\0${copy}`));
-    }
-  } else {
-    const how = mount.sharing === 'locked' ? 'exclusive' : 'shared';
-    stack.use(await store.leases.hold(`cache:${name}`, how, { signal }));
-  }
-  const directory = join(store.root, 'cache-mounts', name);
-  if (existsSync(directory)) return directory;
-  // filled aside, so that nobody ever sees half of it
-  const fresh = join(store.scratch(), `cache-${randomHex(8)}`);
-  mkdirSync(fresh);
-  await fill(fresh);
-  giveOwner(store.kind.owners, fresh, { uid, gid, mode });
-  mkdirSync(join(store.root, 'cache-mounts'), { recursive: true });
-  try {
-    renameSync(fresh, directory);
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST', 'ENOTEMPTY')) throw error;
-  }
-  return directory;
 }

@@ -47,6 +47,8 @@ export interface RunOptions extends RunDefaults {
 /** Mounts and variables that come and go with one command; its key has `inputs` in their place. */
 export interface Attachments {
   readonly inputs: () => Promise<Inputs> | Inputs;
+  /** The same by the names of the layers that files come from; absent where none come from layers. */
+  readonly references?: () => Promise<Inputs> | Inputs;
   /** What has to be closed after the command goes onto the stack. `cwd` is the command's directory. */
   readonly open: (command: {
     readonly cwd: string;
@@ -98,7 +100,11 @@ export async function run(
   const job: Job = { container, argv, options, env, cwd, user, hostname, domainname: config.Domainname };
   return step<number>(container, {
     site: `run ${argv.join(' ')}`,
-    inputs: () => inputsOf(job),
+    inputs: async () => inputsOf(job, (await options.attachments?.inputs()) ?? []),
+    references: async () => {
+      const attached = await options.attachments?.references?.();
+      return attached && inputsOf(job, attached);
+    },
     createdBy: () =>
       argv[0] === '/bin/sh' && argv[1] === '-c' ? argv.join(' ') : `/bin/sh -c ${argv.join(' ')}`,
     addHistory: options.addHistory,
@@ -137,14 +143,14 @@ function proxies(enabled: boolean): [string, string][] {
   });
 }
 
-async function inputsOf({ argv, options, env, cwd, user }: Job): Promise<Inputs> {
+function inputsOf({ argv, options, env, cwd, user }: Job, attached: Inputs): Inputs {
   const {
     stdio: _,
     env: __,
     addHistory: ___,
     cwd: ____,
     tty: _____,
-    attachments,
+    attachments: _______,
     as: ______,
     ...rest
   } = options;
@@ -155,7 +161,7 @@ async function inputsOf({ argv, options, env, cwd, user }: Job): Promise<Inputs>
     ['working directory', cwd],
     ...[...env].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [`env ${name}`, value] as const),
     ['options', JSON.stringify(rest)],
-    ...((await attachments?.inputs()) ?? []),
+    ...attached,
   ];
 }
 

@@ -6,11 +6,12 @@ import type { History } from '../images/types.ts';
 import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
-import { freeze } from './freeze.ts';
+import { freeze, renewUpper } from './freeze.ts';
 import type { Leak } from './leaks.ts';
+import { type Found, findStep, isAvailable, lastOf } from './step-lookup.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
-const CACHE_FORMAT = 'bld step 2';
+const CACHE_FORMAT = 'bld step 3';
 
 /** Inputs of a step in the order in which they are compared when a miss is explained. */
 export type Inputs = readonly (readonly [name: string, value: string])[];
@@ -27,6 +28,11 @@ export interface Step<Result> {
   readonly site: string;
   /** Everything but the files that the step depends on; asked for only when the cache is used. */
   readonly inputs: () => Promise<Inputs> | Inputs;
+  /**
+   * The same by the names of the layers that files come from, where those names say all: found without looking at a
+   * file. Undefined where they do not.
+   */
+  readonly references?: (() => Promise<Inputs | undefined> | Inputs | undefined) | undefined;
   /** `created_by` of its history entry. */
   readonly createdBy: (result: Result) => string;
   /** An entry in the image's history even without the cache. */
@@ -46,6 +52,14 @@ interface Apart<Result> {
   readonly leaks?: readonly Leak[];
 }
 
+/** How a step went. */
+export interface StepNotice {
+  readonly site: string;
+  readonly replayed: boolean;
+  /** What was found or kept of it: none without the cache. */
+  readonly records: readonly StepRecord[];
+}
+
 /**
  * Does one step of a container, alone on it. With the cache on, a step whose key is known is replayed: its layer is
  * put on top and its result given back; else it is done, and what it changed becomes a layer of its own.
@@ -58,7 +72,7 @@ export async function step<Result>(container: Container, details: Step<Result>):
     const result = details.apart ? (await perform(container, details)).value : await details.work();
     const isTold = details.apart === undefined && (details.addHistory || details.as !== undefined);
     if (isTold) await addEntry(container, entryOf(details, result));
-    onStep?.({ site: siteOf(details), replayed: false });
+    onStep?.({ site: siteOf(details), replayed: false, records: [] });
     return result;
   });
 }
@@ -83,40 +97,75 @@ async function addEntry(container: Container, entry: History): Promise<void> {
   await changeState(container, (state) => ({ ...state, image: appendHistory(state.image, entry) }));
 }
 
+/** The key of a step with these inputs on these layers, or on any. */
+export function stepKey(layers: readonly Digest[] | 'any', inputs: Inputs): Digest {
+  return digestOf(JSON.stringify([CACHE_FORMAT, layers, inputs]));
+}
+
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
-  const { store, requireCached, refresh, onStep, shared } = container.engine;
+  const { engine } = container;
   const site = siteOf(details);
   await freeze(container, outside());
+  const layers = details.apart ? 'any' : read(container).record.layers;
+  const references = await details.references?.();
+  const short = references && stepKey(layers, [['by', 'reference'], ...references]);
+  const byReference = short && findStep(engine, short);
+  if (byReference && replay(container, byReference, details)) {
+    const same = findStep(engine, stepKey(layers, byReference.record.inputs));
+    return tellReplayed(container, site, same ? [byReference, same] : [byReference]);
+  }
   const inputs = await details.inputs();
-  const { record } = read(container);
-  const key = digestOf(JSON.stringify([CACHE_FORMAT, details.apart ? 'any' : record.layers, inputs]));
-  const look = () => {
-    const isAnew = refresh && !shared?.done.has(key);
-    const known = isAnew ? null : store.steps.get(key);
-    if (!known || !replay(container, known, details)) return undefined;
-    log.info(`cached: ${site}`);
-    const { leaks } = known.result as Recorded<Result>;
-    if (leaks) container.engine.watch?.found(leaks);
-    onStep?.({ site, replayed: true });
-    return known.result as Recorded<Result>;
-  };
-  const known = look();
-  if (known) return known.value;
-  const why = () => explainMiss(store.steps.latest(site), inputs);
-  if (requireCached) {
-    throw new BldError('E_CACHE_MISS', `not in the cache: ${site}: ${why()}`, {
+  const keyed: Keyed = { site, key: stepKey(layers, inputs), short, inputs };
+  const known = look(container, details, keyed);
+  if (known) return tellReplayed(container, site, known);
+  if (engine.requireCached) {
+    throw new BldError('E_CACHE_MISS', `not in the cache: ${site}: ${missOf(container, keyed)}`, {
       hint: 'build without --require-cached once',
     });
   }
-  using _ = await turnOf(container, key, site);
-  const meanwhile = look();
-  if (meanwhile) return meanwhile.value;
-  if (container.engine.explain) log.warn(`cache miss: ${site}: ${why()}`);
-  const { diffId, ...recorded } = await perform(container, details);
-  store.steps.put({ key, diffId, result: recorded, inputs, site });
-  shared?.done.add(key);
-  onStep?.({ site, replayed: false });
-  return recorded.value;
+  using _ = await turnOf(container, keyed);
+  const meanwhile = look(container, details, keyed);
+  if (meanwhile) return tellReplayed(container, site, meanwhile);
+  if (engine.explain) log.warn(`cache miss: ${site}: ${missOf(container, keyed)}`);
+  const { diffId, ...result } = await perform(container, details);
+  keep(container, keyed, { diffId, result });
+  return result.value;
+}
+
+interface Keyed {
+  readonly site: string;
+  readonly key: Digest;
+  /** The key by reference. */
+  readonly short: Digest | undefined;
+  readonly inputs: Inputs;
+}
+
+/** Replays the step if it is known: its records, also under the key by reference. */
+function look<Result>(
+  container: Container,
+  details: Step<Result>,
+  { key, short }: Keyed,
+): readonly Found[] | undefined {
+  const found = findStep(container.engine, key);
+  if (!found || !replay(container, found, details)) return undefined;
+  const twin = short && { ...found, record: { ...found.record, key: short } };
+  if (twin && found.from === null) container.engine.store.steps.put(twin.record);
+  return twin ? [twin, found] : [found];
+}
+
+/** Keeps what the step did for the next time. */
+function keep(
+  { engine }: Container,
+  { site, key, short, inputs }: Keyed,
+  made: { readonly diffId: Digest | null; readonly result: unknown },
+): void {
+  const record: StepRecord = { ...made, key, inputs, site, created: Date.now() };
+  const records = short ? [{ ...record, key: short }, record] : [record];
+  for (const one of records) {
+    engine.store.steps.put(one);
+    engine.shared?.done.add(one.key);
+  }
+  engine.onStep?.({ site, replayed: false, records });
 }
 
 /** The history of what a container's files were changed by besides its steps. */
@@ -147,10 +196,11 @@ function putOnTop(container: Container, diffId: Digest, entry: History): void {
       state: { ...state, image: appendLayer(state.image, diffId, entry) },
     });
   });
+  renewUpper(container);
 }
 
 /** The same step of two builds at once is done by one of them: the other waits, and then finds it in the cache. */
-async function turnOf({ engine }: Container, key: Digest, site: string): Promise<Disposable> {
+async function turnOf({ engine }: Container, { key, site }: Keyed): Promise<Disposable> {
   return engine.store.leases.hold(`step:${key}`, 'exclusive', {
     onWait: (pid) => {
       const who = pid === process.pid ? 'another stage' : `process ${pid}`;
@@ -160,9 +210,33 @@ async function turnOf({ engine }: Container, key: Digest, site: string): Promise
   });
 }
 
+/** Says that the step was replayed, and gives back what it gave when it was done. */
+function tellReplayed<Result>({ engine }: Container, site: string, found: readonly Found[]): Result {
+  const [first] = found;
+  if (!first) throw new Error('internal: replayed without a record');
+  const { store, explain, onStep, watch } = engine;
+  const { value, leaks } = first.record.result as Recorded<Result>;
+  if (leaks) watch?.found(leaks);
+  for (const { record, from } of found) if (from === null) store.steps.touch(record.key);
+  if (first.from === null) log.info(`cached: ${site}`);
+  else if (explain) log.warn(`cached: ${site}: from ${first.from}`);
+  else log.info(`cached: ${site}: from ${first.from}`);
+  onStep?.({ site, replayed: true, records: found.map(({ record }) => record) });
+  return value;
+}
+
+function missOf({ engine }: Container, { site, key, inputs }: Keyed): string {
+  if (engine.refresh) return 'it is to be done anew';
+  const known = engine.store.steps.get(key) ?? engine.lent?.find(key)?.record;
+  if (known && Date.now() - known.created >= engine.cacheTtl) return 'it was done too long ago';
+  if (known) return 'its layer is gone';
+  return explainMiss(lastOf(engine, site), inputs);
+}
+
 /** Puts the recorded step on top of the container; false when its layer is gone. The entry keeps its date. */
-function replay<Result>(container: Container, known: StepRecord, details: Step<Result>): boolean {
-  const { store } = container.engine;
+function replay<Result>(container: Container, { record: known }: Found, details: Step<Result>): boolean {
+  const { engine } = container;
+  const { store } = engine;
   return store.transaction(() => {
     const { diffId } = known;
     const { value, entry: recorded } = known.result as Recorded<Result>;
@@ -173,7 +247,7 @@ function replay<Result>(container: Container, known: StepRecord, details: Step<R
       if (details.as) store.containers.update(container.id, { state: { ...state, image } });
       return true;
     }
-    if (!store.layers.path(diffId) && store.layers.blobs(diffId).length === 0) return false;
+    if (!isAvailable(engine, diffId)) return false;
     putOnTop(container, diffId, entry);
     return true;
   });

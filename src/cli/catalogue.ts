@@ -29,6 +29,22 @@ export const commands: Readonly<Record<string, Entry>> = {
     () => import('./commands/build.ts'),
     () => import('./commands/build-handler.ts'),
   ),
+  'cache export': entry(
+    () => import('./commands/cache-export.ts'),
+    () => import('./commands/cache-export-handler.ts'),
+  ),
+  'cache import': entry(
+    () => import('./commands/cache-import.ts'),
+    () => import('./commands/cache-import-handler.ts'),
+  ),
+  'cache ls': entry(
+    () => import('./commands/cache-ls.ts'),
+    () => import('./commands/cache-ls-handler.ts'),
+  ),
+  'cache prune': entry(
+    () => import('./commands/cache-prune.ts'),
+    () => import('./commands/cache-prune-handler.ts'),
+  ),
   commit: entry(
     () => import('./commands/commit.ts'),
     () => import('./commands/commit-handler.ts'),
@@ -161,6 +177,7 @@ export const commands: Readonly<Record<string, Entry>> = {
 
 /** Other names of commands. */
 export const aliases: Readonly<Record<string, string>> = {
+  'cache list': 'cache ls',
   list: 'containers',
   ls: 'containers',
   ps: 'containers',

@@ -12,7 +12,14 @@ export interface HelpLayout {
 
 const SUMMARY = 'Build OCI images without a daemon: step by step from a shell script, or from a Dockerfile.';
 
-const GROUPS: readonly Group[] = ['Containers', 'Images', 'Manifest lists', 'Registries', 'Environment'];
+const GROUPS: readonly Group[] = [
+  'Containers',
+  'Images',
+  'Manifest lists',
+  'Cache',
+  'Registries',
+  'Environment',
+];
 
 function optionOf(name: string, flag: Flag<unknown>, heading: string): Option {
   const short = flag.short === undefined ? '' : `-${flag.short}, `;

@@ -43,7 +43,7 @@ export type Values<F> = {
   readonly [K in keyof F & string as Camel<K>]: F[K] extends Flag<infer T> ? T : never;
 };
 
-export type Group = 'Containers' | 'Images' | 'Manifest lists' | 'Registries' | 'Environment';
+export type Group = 'Containers' | 'Images' | 'Manifest lists' | 'Cache' | 'Registries' | 'Environment';
 
 export interface Arguments {
   readonly min?: number;

@@ -66,6 +66,13 @@ export function readDuration(text: string): number {
   return match[1] === '-' ? -total : total;
 }
 
+/** A duration that is not below zero; days (`7d`, also before the rest) are taken too. */
+export function readSpan(text: string): number {
+  const [, days = '0', rest = ''] = /^(?:(\d+)d)?(.*)$/s.exec(text) ?? [];
+  const total = Number(days) * 86_400_000 + (rest === '' && text !== '' ? 0 : readDuration(rest));
+  return total < 0 ? refuse('less than 0') : total;
+}
+
 export interface Ulimit {
   readonly name: string;
   readonly soft: number;

@@ -5,11 +5,12 @@ import { mapPool } from '../base/pool.ts';
 import { noProgress, type Progress } from '../base/progress.ts';
 import { verifying } from '../base/streams.ts';
 import { compressor } from '../layers/compress.ts';
-import { decompressed } from '../layers/decompress.ts';
 import type { ImageRecord, LayerRef, Store } from '../store/types.ts';
 import { buildImage, layerAs } from './build-image.ts';
 import { convertManifest, formatOf } from './convert.ts';
 import { decodeManifest, type RawManifest } from './decode.ts';
+import { isDamage, proved, unpacksTo } from './layer-proof.ts';
+import type { LentLayers } from './lent-layers.ts';
 import { type ImageFormat, type LayerCompression, layerKind, layerType } from './media-types.ts';
 import { packedTar } from './packed-tar.ts';
 import { imageData } from './record.ts';
@@ -24,6 +25,8 @@ export interface MaterialiseOptions {
   readonly level?: number;
   /** Also layers that are compressed in another way get `compression`. */
   readonly force?: boolean;
+  /** Layers that the store need not have: their bytes are used where they are. */
+  readonly lent?: LentLayers | undefined;
   readonly onProgress?: Progress;
 }
 
@@ -49,14 +52,12 @@ export async function materialise(
   const data = imageData(image);
   const ownFormat = own ? formatOf(own.raw.mediaType) : (data.format ?? 'oci');
   const wanted: Wanted = {
-    format: options.format ?? ownFormat,
-    compression: options.compression ?? 'gzip',
-    force: options.force ?? false,
+    ...wantedOf(options, options.format ?? ownFormat),
     keepPlain: own !== null && options.compression === undefined,
-    level: options.level,
-    onProgress: options.onProgress ?? noProgress,
   };
-  const layers = await mapPool(image.layers, AT_ONCE, (_, at) => suitableLayer(store, { image, at }, wanted));
+  const layers = await mapPool(image.layers, AT_ONCE, (_, at) =>
+    suitableLayer(store, placeOf(image, at), wanted),
+  );
   const blobs = layers.map(blobOf);
   if (own?.manifest.layers.every((layer, index) => layer.digest === blobs[index]?.digest)) {
     const manifest = wanted.format === ownFormat ? own.raw : convertManifest(own.manifest, wanted.format);
@@ -69,12 +70,33 @@ export async function materialise(
     format: wanted.format,
     ...(annotations && { annotations }),
   });
-  const isDefault = own === null && wanted.format === ownFormat;
+  const isDefault = own === null && wanted.format === ownFormat && store.images.get(image.id) !== null;
   if (isDefault) {
     const kept = layers.map((layer) => ({ ...layer, blob: layerAs(blobOf(layer), wanted.format) }));
     await store.images.setManifest(image.id, manifest, kept);
   }
   return { manifest, layers };
+}
+
+/** The layer's bytes as the options want them, made when there are none; `below` is the layer under it, where known. */
+export async function layerBlob(
+  store: Store,
+  place: Place,
+  options: Omit<MaterialiseOptions, 'format'> = {},
+): Promise<Descriptor> {
+  const wanted = { ...wantedOf(options, 'oci'), keepPlain: options.compression === undefined };
+  return blobOf(await suitableLayer(store, place, wanted));
+}
+
+function wantedOf(options: MaterialiseOptions, format: ImageFormat): Omit<Wanted, 'keepPlain'> {
+  return {
+    format,
+    compression: options.compression ?? 'gzip',
+    force: options.force ?? false,
+    level: options.level,
+    lent: options.lent,
+    onProgress: options.onProgress ?? noProgress,
+  };
 }
 
 interface Wanted {
@@ -84,6 +106,7 @@ interface Wanted {
   /** The image came with uncompressed layers, and nobody asked for others. */
   readonly keepPlain: boolean;
   readonly level: number | undefined;
+  readonly lent: LentLayers | undefined;
   readonly onProgress: Progress;
 }
 
@@ -127,7 +150,7 @@ function isSuitable(blob: Descriptor, { format, compression, force, keepPlain }:
 }
 
 async function suitableLayer(store: Store, place: Place, wanted: Wanted): Promise<Blobbed> {
-  const { diffId, blob, size } = layerAt(place);
+  const { diffId, blob, size } = place.layer;
   const known = size === undefined ? {} : { size };
   if (blob && store.blobs.has(blob.digest) && isSuitable(blob, wanted)) return { diffId, blob, ...known };
   if (wanted.format === 'docker' && wanted.compression === 'zstd') {
@@ -140,12 +163,15 @@ async function suitableLayer(store: Store, place: Place, wanted: Wanted): Promis
       return { diffId, blob: candidate, ...known };
     }
   }
+  const lent = store.layers.path(diffId) === null ? wanted.lent?.blob(diffId) : null;
+  if (lent && isSuitable(lent, wanted)) return { diffId, blob: lent, ...known };
+  if (lent) await wanted.lent?.fetch(diffId);
   return { diffId, blob: await compressLayer(store, place, wanted), ...known };
 }
 
 /** Compresses the layer's tar into the store's blobs. */
 async function compressLayer(store: Store, place: Place, wanted: Wanted): Promise<Descriptor> {
-  const { diffId: id, size: total } = layerAt(place);
+  const { diffId: id, size: total } = place.layer;
   const { compression, level, onProgress } = wanted;
   const mediaType = layerType({ format: 'oci', compression, foreign: false });
   if (mediaType === undefined) throw new Error(`internal: no media type for ${compression}`);
@@ -160,6 +186,7 @@ async function compressLayer(store: Store, place: Place, wanted: Wanted): Promis
   onProgress({ kind: 'end', id });
   const blob: Descriptor = { mediaType, digest, size };
   store.layers.addBlob(id, blob);
+  proved(store, blob, id);
   return blob;
 }
 
@@ -175,10 +202,6 @@ async function firstRight<T>(layers: readonly TarLayer[], work: (layer: TarLayer
   }
 }
 
-function isDamage(error: unknown): boolean {
-  return error instanceof BldError && (error.code === 'E_INTEGRITY' || error.code === 'E_ARCHIVE');
-}
-
 async function* told(source: Readable, id: string, onProgress: Progress): AsyncGenerator<Buffer> {
   for await (const chunk of source) {
     onProgress({ kind: 'advance', id, bytes: (chunk as Buffer).length });
@@ -186,16 +209,17 @@ async function* told(source: Readable, id: string, onProgress: Progress): AsyncG
   }
 }
 
-/** One layer of an image, counted from the bottom. */
+/** A layer, and the one that it stands on: its root directory is told where it differs from that one's. */
 export interface Place {
-  readonly image: ImageRecord;
-  readonly at: number;
+  readonly layer: LayerRef;
+  readonly below?: Digest | undefined;
 }
 
-function layerAt({ image, at }: Place): LayerRef {
+/** One layer of an image, counted from the bottom. */
+export function placeOf(image: ImageRecord, at: number): Place {
   const layer = image.layers[at];
   if (!layer) throw new Error(`internal: image ${image.id} has no layer ${at}`);
-  return layer;
+  return { layer, below: image.layers[at - 1]?.diffId };
 }
 
 /**
@@ -203,7 +227,8 @@ function layerAt({ image, at }: Place): LayerRef {
  * elsewhere cannot be made again), packed from its files, out of what is said to be another image's same layer.
  */
 export function plainLayers(store: Store, place: Place): readonly TarLayer[] {
-  const { diffId, blob, size } = layerAt(place);
+  const { layer, below } = place;
+  const { diffId, blob, size } = layer;
   const source = {
     open: async (from: Descriptor, offset: number) => store.blobs.open(from.digest, offset),
   };
@@ -211,35 +236,17 @@ export function plainLayers(store: Store, place: Place): readonly TarLayer[] {
     const plainSize = compressionOf(blob) === 'none' ? blob.size : size;
     return [tarLayer(diffId, plainSize, blob, source)];
   }
-  const below = place.image.layers[place.at - 1]?.diffId;
-  const files = [packed(store, place, below), ...(below ? [packed(store, place, undefined)] : [])];
+  const files = [packed(store, layer, below), ...(below ? [packed(store, layer, undefined)] : [])];
   const others = store.layers.blobs(diffId).map((other) => tarLayer(diffId, size, other, source));
   return store.layers.path(diffId) === null && others.length > 0 ? others : [...files, ...others];
 }
 
 /** The layer's files as a tar; refused at its end when they give another than its diffID. */
-function packed(store: Store, place: Place, below: Digest | undefined): TarLayer {
-  const { diffId, size } = layerAt(place);
+function packed(store: Store, { diffId, size }: LayerRef, below: Digest | undefined): TarLayer {
   const what = `layer ${diffId}, packed again from its files`;
   const open = async () =>
     Readable.from(verifying(packedTar(store, diffId, below), { digest: diffId }, what), {
       objectMode: false,
     });
   return { diffId, size, open };
-}
-
-/**
- * True when the blob is what its layer's name promises. Which blob belongs to which layer is what configurations of
- * pulled images claim; bytes that are to stand for another image's layer are looked at first.
- */
-async function unpacksTo(store: Store, blob: Descriptor, diffId: Digest): Promise<boolean> {
-  if (!store.blobs.has(blob.digest)) return false;
-  const bytes = verifying(store.blobs.open(blob.digest), blob, `blob ${blob.digest}`);
-  try {
-    for await (const _ of verifying(decompressed(bytes), { digest: diffId }, `layer ${diffId}`));
-    return true;
-  } catch (error) {
-    if (isDamage(error)) return false;
-    throw error;
-  }
 }

@@ -12,6 +12,9 @@ function changed<Document extends object>(document: Document, change: Change<Doc
   return result;
 }
 
+/** The member of an image configuration that carries a build cache; other tools pass it over. */
+export const STEPS_KEY = 'io.bld.steps';
+
 /** Written by old engines about the container that made the image, or by a builder about that one build. */
 const STALE = [
   'container_config',
@@ -22,6 +25,7 @@ const STALE = [
   'parent_id',
   'throwaway',
   'Size',
+  STEPS_KEY,
 ];
 
 /** A base's configuration as the start of a new image: what told about the base's own making is gone. */

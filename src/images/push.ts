@@ -4,6 +4,7 @@ import { noProgress, type Progress } from '../base/progress.ts';
 import type { ImageRecord, IndexRecord, Store } from '../store/types.ts';
 import { convertedSource } from './convert-source.ts';
 import { copyImage, type ImageSource } from './copy.ts';
+import type { LentLayers } from './lent-layers.ts';
 import { formatLocation, type Location, parseDestination } from './location.ts';
 import type { MaterialiseOptions } from './materialise.ts';
 import type { ImageFormat, LayerCompression } from './media-types.ts';
@@ -21,6 +22,8 @@ export interface PushOptions {
   readonly level?: number;
   /** Compress anew what is compressed in another way. */
   readonly force?: boolean;
+  /** Layers of the image that the store lacks. */
+  readonly lent?: LentLayers | undefined;
   readonly registry?: RegistryOptions;
   readonly onProgress?: Progress;
 }
@@ -80,6 +83,7 @@ function materialiseOptions({
   compression,
   level,
   force,
+  lent,
   onProgress,
 }: PushOptions): MaterialiseOptions {
   return {
@@ -87,6 +91,7 @@ function materialiseOptions({
     ...(compression && { compression }),
     ...(level !== undefined && { level }),
     ...(force !== undefined && { force }),
+    ...(lent && { lent }),
     ...(onProgress && { onProgress }),
   };
 }

@@ -135,6 +135,26 @@ export const configSchema = v.looseObject(configEntries);
 /** An image configuration. Never changed in place: `mutate.ts` makes new ones. */
 export type ImageConfig = Known<typeof configEntries>;
 
+const stepEntries = {
+  key: digest,
+  /** The diffID of the step's layer; absent when it changed no file. */
+  layer: v.exactOptional(digest),
+  site: v.pipe(v.string(), v.maxLength(10_000)),
+  /** Milliseconds since 1970. */
+  created: size,
+  inputs: v.pipe(v.array(v.strictTuple([v.string(), v.string()])), v.maxLength(10_000)),
+  result: v.strictObject({
+    value: v.union([v.null(), v.string(), v.number()]),
+    entry: v.looseObject(historyEntries),
+  }),
+};
+export const stepsSchema = v.looseObject({
+  version: v.literal(1),
+  records: v.pipe(v.array(v.strictObject(stepEntries)), v.maxLength(100_000)),
+});
+/** What a build cache tells of one step. */
+export type StepDocument = Known<typeof stepEntries>;
+
 /** A descriptor as documents hold it: with embedded `data` (base64) perhaps. */
 export type EmbeddingDescriptor = Descriptor & { readonly data?: string };
 export type { Descriptor, Platform };

@@ -11,6 +11,7 @@ export const layout = {
   blobs: (root: string, algorithm: 'sha256' | 'sha512') => join(root, 'blobs', algorithm),
   layers: (root: string) => join(root, 'layers'),
   layer: (root: string, diffId: Digest) => join(root, 'layers', hexOf(diffId)),
+  cacheMounts: (root: string) => join(root, 'cache-mounts'),
   containers: (root: string) => join(root, 'containers'),
   container: (root: string, id: string) => join(root, 'containers', id),
   records: (root: string) => join(root, 'records'),

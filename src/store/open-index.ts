@@ -5,7 +5,7 @@ import { createIndex } from './create-index.ts';
 import { Database, REPAIR_HINT } from './database.ts';
 import { checkKind } from './kind.ts';
 import { checkRoot, layout, prepareRoot } from './layout.ts';
-import { SCHEMA_VERSION } from './schema.ts';
+import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
 import type { StoreKind } from './types.ts';
 
 export interface OpenedIndex {
@@ -42,8 +42,25 @@ function openReadOnly(path: string): Database {
   }
 }
 
+function versionOf(db: Database): number {
+  return db.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+}
+
+/** Brings an index that an older bld made to this one's layout. */
+function migrate(db: Database): void {
+  db.transaction(
+    () => {
+      for (let version = versionOf(db); MIGRATIONS[version] !== undefined; version++) {
+        db.exec(MIGRATIONS[version] ?? '');
+        db.exec(`PRAGMA user_version = ${version + 1}`);
+      }
+    },
+    { durable: true },
+  );
+}
+
 function readMeta(db: Database, path: string): { kind: StoreKind; boot: string } {
-  const version = db.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+  const version = versionOf(db);
   if (version === 0) {
     throw new BldError('E_STORE', `the store's index is damaged: ${path} is empty`, { hint: REPAIR_HINT });
   }
@@ -61,6 +78,12 @@ function readMeta(db: Database, path: string): { kind: StoreKind; boot: string }
   return { kind, boot: meta.get('boot') ?? '' };
 }
 
+function olderReadOnly(path: string): BldError {
+  return new BldError('E_STORE', `${path} was made by an older bld and cannot be changed here`, {
+    hint: 'use the store once where it can be written to',
+  });
+}
+
 /** Opens the store's index, and makes the store when there is none. `boot`: the id of this start of the machine. */
 export function openIndex(root: string, needed: StoreKind, boot: string): OpenedIndex {
   const path = layout.index(root);
@@ -74,6 +97,10 @@ export function openIndex(root: string, needed: StoreKind, boot: string): Opened
     try {
       const meta = readMeta(db, path);
       checkKind(meta.kind, needed);
+      if (versionOf(db) < SCHEMA_VERSION) {
+        if (readOnly) throw olderReadOnly(path);
+        migrate(db);
+      }
       return { db, readOnly, ...meta };
     } catch (error) {
       db[Symbol.dispose]();

@@ -29,3 +29,8 @@ export function releaseContainer(db: Database, id: string): void {
     id,
   );
 }
+
+/** Releases the step's layer; in the transaction that forgets the step, before its row goes. */
+export function releaseStep(db: Database, key: string): void {
+  releaseLayers(db, 'SELECT diff_id FROM steps WHERE key = ?1 AND diff_id IS NOT NULL', key);
+}

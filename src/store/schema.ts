@@ -1,5 +1,10 @@
 /** The layout of `bld.db`, kept in `PRAGMA user_version`. A change of SCHEMA is a new version and a migration. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** What brings an index of each older version to the next. */
+export const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: 'ALTER TABLE steps ADD COLUMN used INTEGER NOT NULL DEFAULT 0; UPDATE steps SET used = created',
+};
 
 /**
  * Times are milliseconds since 1970, sizes bytes, digests `sha256:…`.
@@ -98,7 +103,8 @@ CREATE TABLE steps (
   result TEXT NOT NULL,
   inputs TEXT NOT NULL,
   site TEXT NOT NULL,
-  created INTEGER NOT NULL
+  created INTEGER NOT NULL,
+  used INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX steps_by_site ON steps (site);
 CREATE INDEX steps_by_diff_id ON steps (diff_id);

@@ -2,7 +2,9 @@ import { type Digest, parseDigest } from '../base/digest.ts';
 import { withBallast } from './ballast.ts';
 import type { Context } from './context.ts';
 import { makePins } from './pins.ts';
-import type { LayerStore, StepRecord, Steps } from './types.ts';
+import { releaseStep } from './release.ts';
+import type { StepRecord, Steps } from './step-types.ts';
+import type { LayerStore } from './types.ts';
 
 interface StepRow {
   readonly key: string;
@@ -43,15 +45,18 @@ export function makeSteps(context: Context, layers: LayerStore): Steps {
       return step;
     },
 
-    put({ key, diffId, result, inputs, site }) {
+    put({ key, diffId, result, inputs, site, created }) {
+      const now = Date.now();
       db.transaction(() => {
         db.run(
-          `INSERT OR REPLACE INTO steps (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`,
-          ...[key, diffId, JSON.stringify(result ?? null), JSON.stringify(inputs), site, Date.now()],
+          `INSERT OR REPLACE INTO steps (${COLUMNS}, used) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+          ...[key, diffId, JSON.stringify(result ?? null), JSON.stringify(inputs), site, created ?? now, now],
         );
         durability.note(`step:${key}`);
       });
     },
+
+    touch: (key) => db.run('UPDATE steps SET used = ? WHERE key = ?', Date.now(), key),
 
     latest(site) {
       const row = db.get<StepRow>(
@@ -61,11 +66,17 @@ export function makeSteps(context: Context, layers: LayerStore): Steps {
       return row ? recordOf(row) : null;
     },
 
-    list: () => db.all<StepRow>(`SELECT ${COLUMNS} FROM steps ORDER BY id DESC`).map(recordOf),
+    list: () =>
+      db
+        .all<StepRow & { readonly used: number }>(`SELECT ${COLUMNS}, used FROM steps ORDER BY id DESC`)
+        .map((row) => ({ ...recordOf(row), used: row.used })),
 
     remove(keys) {
       const drop = () => {
-        for (const key of keys) db.run('DELETE FROM steps WHERE key = ?', key);
+        for (const key of keys) {
+          releaseStep(db, key);
+          db.run('DELETE FROM steps WHERE key = ?', key);
+        }
       };
       withBallast(root, () => db.transaction(drop));
     },

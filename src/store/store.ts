@@ -2,6 +2,7 @@ import { log } from '../base/log.ts';
 import { loadBallast } from './ballast.ts';
 import { makeBlobs } from './blobs.ts';
 import { currentBoot } from './boot.ts';
+import { makeCacheMounts } from './cache-mounts.ts';
 import { check } from './check.ts';
 import { collect } from './collect.ts';
 import { makeContainers } from './containers.ts';
@@ -72,6 +73,7 @@ export function openStore({
     images: makeImages(context, { files, layers, records }),
     containers: makeContainers(context, layers),
     steps: makeSteps(context, layers),
+    cacheMounts: makeCacheMounts(context, leases),
     transaction(work) {
       presence.id(); // not inside: it clears what dead processes left
       return db.transaction(work);

@@ -3,9 +3,12 @@ import type { Descriptor } from '../base/descriptor.ts';
 import type { Digest } from '../base/digest.ts';
 import type { Opener } from '../base/streams.ts';
 import type { Mode } from '../native/environment.ts';
+import type { CacheMounts } from './cache-mounts.ts';
 import type { Containers } from './container-types.ts';
+import type { Steps } from './step-types.ts';
 
 export type { ContainerRecord, Containers } from './container-types.ts';
+export type { KeptStep, StepRecord, Steps } from './step-types.ts';
 
 /** How files of this store keep owners and overlay marks; fixed when the store is made, checked when it is opened. */
 export interface StoreKind {
@@ -65,20 +68,6 @@ export interface IndexRecord {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly names: readonly string[];
-}
-
-export interface StepRecord {
-  /** The step's key: see DESIGN "The step cache". */
-  readonly key: Digest;
-  /** The layer that the step adds; null when it changed no file. */
-  readonly diffId: Digest | null;
-  /** Whatever the builder wants back: config changes, printed digest, … */
-  readonly result: unknown;
-  /** The inputs that made the key, name → value, so that a miss can name the first that differs. */
-  readonly inputs: readonly (readonly [name: string, value: string])[];
-  /** Groups records of "the same step": what a miss is compared with. */
-  readonly site: string;
-  readonly created: number;
 }
 
 export interface Blobs {
@@ -178,16 +167,6 @@ export interface Leases {
   tryHold(key: string, how: 'shared' | 'exclusive'): Disposable | null;
 }
 
-export interface Steps {
-  /** The record whose layer is still there, and stays as long as this process lives. */
-  get(key: Digest): StepRecord | null;
-  put(step: Omit<StepRecord, 'created'>): void;
-  /** The newest record of the site: what a miss is explained by. */
-  latest(site: string): StepRecord | null;
-  list(): readonly StepRecord[];
-  remove(keys: readonly Digest[]): void;
-}
-
 /** What `collect` removed; `bytes` of blobs, partial downloads, and the tars of layers. */
 export interface Collected {
   readonly blobs: number;
@@ -230,6 +209,7 @@ export interface Store extends Disposable {
   readonly containers: Containers;
   readonly leases: Leases;
   readonly steps: Steps;
+  readonly cacheMounts: CacheMounts;
   /** One short IMMEDIATE transaction; nested calls join. */
   transaction<T>(work: () => T): T;
   /** Everything written so far survives a power cut after it. Not inside a transaction. */

@@ -136,6 +136,22 @@ export class Bench implements Disposable {
     return result.stdout.replace(/\n$/, '');
   }
 
+  /** As `try`, while this process goes on: for a registry in it, or for several at once. */
+  async call(args: readonly string[], options: CallOptions = {}): Promise<Output> {
+    const child = this.start(args, options);
+    const said = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => {
+      said.stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      said.stderr += chunk.toString();
+    });
+    return new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => resolve({ code, signal, ...said }));
+    });
+  }
+
   /** A running `bld`, to be signalled or watched. */
   start(args: readonly string[], options: CallOptions = {}) {
     const { uid, gid } = this.#ids;

@@ -4,10 +4,19 @@ import type { RunStep } from '../../dockerfile/evaluate.ts';
 import { scriptPath } from '../../dockerfile/history.ts';
 import type { Mount, TmpfsMount } from '../../dockerfile/mount.ts';
 import type { RunMount, RunSpec } from '../../runtime/spec.ts';
+import { type CacheMount, cacheAt } from '../cache-mounts.ts';
 import { inContainer } from '../destination.ts';
 import { openMasker } from '../mask.ts';
 import type { Attachments } from '../run.ts';
-import { type Command, mountFlags, mountInput, openBind, openCache, scratchDirectory } from './mounts.ts';
+import { chownTree } from '../run-mounts.ts';
+import {
+  type Command,
+  mountFlags,
+  mountInput,
+  openBind,
+  openStepCaches,
+  scratchDirectory,
+} from './mounts.ts';
 import type { RunLog } from './run-log.ts';
 import { openOutput } from './run-output.ts';
 import { type OpenedSecret, openAgent, openSecret } from './secrets.ts';
@@ -21,22 +30,26 @@ interface Extras {
 
 /** What a RUN gets to see besides its root: mounts, secrets, its script; and where its output goes. */
 export function attach(place: StepPlace, step: RunStep, { proxies, output }: Extras): Attachments {
+  const inputs = async (how: 'content' | 'reference') => {
+    const script = step.command.form === 'script' ? step.command.content : '';
+    const all: [string, string][] = [['script', script]];
+    for (const mount of step.mounts) {
+      const name = `mount ${mount.target ?? mount.type} ${all.length}`;
+      all.push([name, await mountInput(place, mount, how)]);
+    }
+    return all;
+  };
+  const hasSources = step.mounts.some((mount) => mount.type === 'bind' && mount.from);
   return {
-    inputs: async () => {
-      const script = step.command.form === 'script' ? step.command.content : '';
-      const inputs: [string, string][] = [['script', script]];
-      for (const mount of step.mounts) {
-        const name = `mount ${mount.target ?? mount.type} ${inputs.length}`;
-        inputs.push([name, await mountInput(place, mount)]);
-      }
-      return inputs;
-    },
+    inputs: () => inputs('content'),
+    ...(hasSources && { references: () => inputs('reference') }),
     open: async (command) => {
       const mounts: RunMount[] = [];
       const env: Record<string, string> = { ...proxies };
       let agents = 0;
+      const caches = await openStepCaches(place, step.mounts, command.stack);
       for (const mount of step.mounts) {
-        const opened = await openMount(place, mount, { ...command, agents });
+        const opened = await openMount(place, mount, { ...command, agents, caches });
         mounts.push(...opened.mounts);
         Object.assign(env, opened.env);
         if (mount.type === 'ssh') agents++;
@@ -50,13 +63,16 @@ export function attach(place: StepPlace, step: RunStep, { proxies, output }: Ext
 async function openMount(
   place: StepPlace,
   mount: Mount,
-  command: Command & { readonly agents: number },
+  command: Command & { readonly agents: number; readonly caches: ReadonlyMap<CacheMount, string> },
 ): Promise<OpenedSecret> {
   switch (mount.type) {
     case 'bind':
       return { mounts: [await openBind(place, mount, command)], env: {} };
-    case 'cache':
-      return { mounts: [await openCache(place, mount, command)], env: {} };
+    case 'cache': {
+      const source = cacheAt(command.caches, mount);
+      if ('U' in mount.options) chownTree(place.container.engine, source, command.user);
+      return { mounts: [cacheBind(mount, source, command)], env: {} };
+    }
     case 'tmpfs':
       return { mounts: [tmpfs(mount, command)], env: {} };
     case 'secret':
@@ -64,6 +80,17 @@ async function openMount(
     default:
       return openAgent(place, mount, command, command.agents);
   }
+}
+
+function cacheBind(mount: CacheMount, source: string, { cwd }: Command): RunMount {
+  return {
+    kind: 'bind',
+    source,
+    target: inContainer(mount.target, cwd),
+    readonly: mount.readonly,
+    recursive: false,
+    options: mountFlags(mount.options),
+  };
 }
 
 function tmpfs(mount: TmpfsMount, { cwd }: Command): RunMount {

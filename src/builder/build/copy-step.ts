@@ -15,6 +15,7 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
   const sources = repository ? ['.'] : step.sources.map((text) => text || '.');
   await verb(container, sources, step.destination, {
     origin: source.open,
+    reference: source.reference,
     ignore: source.ignore,
     leaveOut: step.exclude,
     chown: step.chown,

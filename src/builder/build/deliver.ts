@@ -5,7 +5,8 @@ import { dropPassing, holdLists, removeList } from '../../images/lists.ts';
 import { type Location, parseDestination } from '../../images/location.ts';
 import { formatPlatform } from '../../images/platform.ts';
 import { parseReference, repositoryName } from '../../images/reference.ts';
-import { pushOptions } from '../commit.ts';
+import type { ImageRecord } from '../../store/types.ts';
+import { publish, pushOptions } from '../commit.ts';
 import type { Engine } from '../engine.ts';
 import { exportDirectory, exportTar, type FilesOf } from '../export.ts';
 import { describe, type PushRequest, pushed } from '../images.ts';
@@ -37,12 +38,35 @@ export interface Made {
   readonly id: Digest;
   readonly images: readonly BuiltPlatform[];
   readonly isIndex: boolean;
+  /** An image that is not in the store, for layers of it are with who lends them. */
+  readonly lent?: ImageRecord | undefined;
+}
+
+/** True when all that is wanted are copies in registries: then layers that are lent need not come here. */
+export function goesToRegistries(options: BuildOptions): boolean {
+  const { destinations = [], pushed: names = [], directories = [], tars = [], list, commit = {} } = options;
+  const { compression, force } = pushOptions(commit);
+  const places = destinations.map(({ location }) => locationOf(location).transport);
+  return (
+    list === undefined &&
+    !options.cacheOnly &&
+    directories.length + tars.length === 0 &&
+    !compression &&
+    !force &&
+    names.every(({ byDigest }) => !byDigest) &&
+    places.length + names.length > 0 &&
+    places.every((transport) => transport === 'docker')
+  );
+}
+
+function locationOf(location: Location | string): Location {
+  return typeof location === 'string' ? parseDestination(location) : location;
 }
 
 /** E_UNSUPPORTED for places that take one image, when there are several. */
 export function checkDestinations({ destinations = [] }: BuildOptions): void {
   for (const { location } of destinations) {
-    const { transport } = typeof location === 'string' ? parseDestination(location) : location;
+    const { transport } = locationOf(location);
     if (transport !== 'docker-archive' && transport !== 'docker-daemon') continue;
     throw new BldError('E_UNSUPPORTED', `${transport} takes one image, not an index of several`, {
       hint: 'write an OCI archive, push to a registry, or build one platform',
@@ -54,18 +78,21 @@ export function checkDestinations({ destinations = [] }: BuildOptions): void {
 export async function deliver(engine: Engine, made: Made, options: BuildOptions): Promise<Descriptor | null> {
   const { destinations = [], pushed: names = [], directories = [], tars = [], commit = {}, list } = options;
   const own = pushOptions(commit);
+  const { lent } = made;
+  const send = (location: Location | string, request: PushRequest) =>
+    lent ? publish(engine, lent, locationOf(location), request) : pushed(engine, made.id, location, request);
   let written: Descriptor | null = null;
   // a form that was asked for is what the store keeps, and every later push sends
   if (own.compression || own.force) await describe(engine, made.id, own);
   for (const { location, ...how } of destinations) {
-    written = await pushed(engine, made.id, location, { ...own, ...how });
+    written = await send(location, { ...own, ...how });
   }
   for (const { path, split } of directories) await exportDirectory(engine, filesOf(made, split), path);
   for (const { path, split } of tars) await exportTar(engine, filesOf(made, split), path);
   for (const { name, byDigest, ...how } of names) {
     const request = { ...own, ...how };
     const target = byDigest ? await digestName(engine, made, { name, request }) : name;
-    written = await pushed(engine, made.id, `docker://${target}`, request);
+    written = await send(`docker://${target}`, request);
   }
   if (list !== undefined) {
     for (const { id, platform } of made.images) await addToList(engine, list, id, { platform, create: true });

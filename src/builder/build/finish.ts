@@ -1,16 +1,16 @@
 import type { Descriptor, Platform } from '../../base/descriptor.ts';
-import type { Digest } from '../../base/digest.ts';
-import { BldError } from '../../base/errors.ts';
 import { listEntry } from '../../images/list-entry.ts';
 import { holdLists, storeList } from '../../images/lists.ts';
 import { appendHistory, changeSettings } from '../../images/mutate.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { History, ImageConfig, Index } from '../../images/types.ts';
+import type { ImageRecord } from '../../store/types.ts';
 import { now } from '../clock.ts';
 import { type Committing, commitSealed, pushOptions } from '../commit.ts';
 import { changeState, read } from '../container.ts';
-import { checkDestinations, deliver, dropMade, type Made } from './deliver.ts';
+import { checkDestinations, deliver, dropMade, goesToRegistries, type Made } from './deliver.ts';
 import type { Job } from './job.ts';
+import { carriedBy } from './kept-steps.ts';
 import { COMMENT } from './stage.ts';
 import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
 
@@ -21,7 +21,13 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isInde
   const { names = [], destinations = [], pushed = [], cacheOnly = false, list } = options;
   const isGiven = cacheOnly || list !== undefined || destinations.length + pushed.length > 0;
   const isPassing = names.length === 0 && isGiven;
-  const made = isIndex ? await makeIndex(jobs, options) : await makeOne(first, { names, passing: isPassing });
+  const made = isIndex
+    ? await makeIndex(jobs, options)
+    : await makeOne(first, {
+        names,
+        passing: isPassing,
+        lends: isPassing && goesToRegistries(options),
+      });
   try {
     const descriptor = await deliver(first.engine, made, options);
     return { ...made, names, manifest: descriptor?.digest ?? null, descriptor };
@@ -33,8 +39,10 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isInde
 async function makeOne(job: Job, committing: Committing): Promise<Made> {
   const { names } = committing;
   if (names.length > 0 || committing.passing) tellCommit(job, names[0]);
-  const id = await makeImage(job, committing);
-  return { id, images: [{ platform: platformOf(job), id }], isIndex: false };
+  const image = await makeImage(job, committing);
+  const { id } = image;
+  const isLent = committing.lends && !job.engine.store.images.get(id);
+  return { id, images: [{ platform: platformOf(job), id }], isIndex: false, ...(isLent && { lent: image }) };
 }
 
 async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<Made> {
@@ -45,10 +53,9 @@ async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<M
   for (const job of jobs) {
     tellCommit(job, names[0]);
     const platform = platformOf(job);
-    const id = await makeImage(job, { names: [], passing: true });
+    const image = await makeImage(job, { names: [], passing: true });
+    const { id } = image;
     const { store, progress } = job.engine;
-    const image = store.images.get(id);
-    if (!image) throw new BldError('E_NOT_FOUND', `${id}: the image was removed meanwhile`);
     const entry = await listEntry(store, image, { ...pushOptions(commit), onProgress: progress });
     images.push({ platform, id });
     manifests.push({ ...entry, platform });
@@ -72,7 +79,7 @@ function tellCommit(job: Job, name: string | undefined): void {
 }
 
 /** The image of the target stage: labels of the command line, dates, names. */
-async function makeImage(job: Job, committing: Committing): Promise<Digest> {
+async function makeImage(job: Job, committing: Committing): Promise<ImageRecord> {
   const { options } = job;
   const { container } = await job.stage(job.plan.target.index);
   const labels = options.labels ?? {};
@@ -87,8 +94,7 @@ async function makeImage(job: Job, committing: Committing): Promise<Digest> {
   await changeState(container, (state) => ({ ...state, image: dated(state.image, state.base.history) }));
   const { image } = read(container).state;
   const created = image.history?.findLast((entry) => entry.created !== undefined)?.created ?? now();
-  const made = await commitSealed(container, committing, { ...options.commit, created });
-  return made.id;
+  return commitSealed(container, committing, { ...options.commit, created, carried: carriedBy(job) });
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Scope } from '../../dockerfile/evaluate.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import type { Instruction } from '../../dockerfile/instruction.ts';
 import type { Plan, Stage } from '../../dockerfile/plan.ts';
+import type { StepRecord } from '../../store/types.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { GitAccess } from '../git/access.ts';
@@ -38,6 +39,8 @@ export interface Job {
   readonly containers: Container[];
   /** Told of a stage that failed: its container may be kept. */
   failed(container: Container, stage: StageLabel, error: unknown): void;
+  /** What is known of each stage's steps, in their order: by the stage's number. */
+  readonly done: Map<number, StepRecord[]>;
 }
 
 /** A job with what it has begun. */

@@ -7,13 +7,14 @@ import { ownerWriter } from '../../layers/owner.ts';
 import { ownerFileOf } from '../../layers/owner-file.ts';
 import { type Fd, sys } from '../../native/sys.ts';
 import type { MountFlag, RunMount } from '../../runtime/spec.ts';
+import { openCaches } from '../cache-mounts.ts';
 import { TreeCopy } from '../copy-tree.ts';
 import { inContainer } from '../destination.ts';
 import { type Filter, filterOf } from '../ignore.ts';
 import type { Origin } from '../origin.ts';
 import type { Ownership } from '../ownership.ts';
 import { paced } from '../pace.ts';
-import { cacheDirectory, chownTree, mountPropagation } from '../run-mounts.ts';
+import { mountPropagation } from '../run-mounts.ts';
 import { type FileSource, sourceOf } from './sources.ts';
 import type { StepPlace } from './stage.ts';
 
@@ -23,12 +24,20 @@ const SELF = Buffer.alloc(0);
 /** A mount of a RUN whose files come from somewhere: bind, or a cache that starts with something. */
 type FilledMount = BindMount | CacheMount;
 
-/** What the mount is called in the key: all that was written, and for a bind the content of its files. */
-export async function mountInput(place: StepPlace, mount: Mount): Promise<string> {
+/**
+ * What the mount is called in the key: all that was written, and for a bind the content of its files; or, by reference,
+ * the names of the layers that have them, where there are such.
+ */
+export async function mountInput(
+  place: StepPlace,
+  mount: Mount,
+  how: 'content' | 'reference' = 'content',
+): Promise<string> {
   const { options, ...rest } = mount;
   const written = JSON.stringify([rest, options]);
   if (mount.type !== 'bind') return written;
   const source = await sourceOf(place.job, place.stage, mount.from);
+  if (how === 'reference' && source.reference !== undefined) return `${written} in ${source.reference}`;
   using origin = await source.open();
   return `${written} ${await copyFiles(place, { mount, origin, source }, null)}`;
 }
@@ -56,7 +65,7 @@ async function copyFiles(
   const target = into === null ? null : sys().openRoot(into);
   const owners = ownerWriter(
     engine.store.kind.owners,
-    ownerFileOf(join(into ?? engine.store.scratch(), 'files')),
+    ownerFileOf(into ?? join(engine.store.scratch(), 'files')),
   );
   try {
     await using queue = new FileQueue();
@@ -155,30 +164,24 @@ export function scratchDirectory(
   return directory;
 }
 
-/** A directory that outlives builds; a new one begins as a copy of `from`. */
-export async function openCache(
+/** The caches among the mounts, held while the command runs; a new one begins as a copy of its `from`. */
+export function openStepCaches(
   place: StepPlace,
-  mount: CacheMount,
-  { cwd, stack, user }: Command,
-): Promise<RunMount> {
-  const fill = async (directory: string) => {
-    if (mount.from === undefined) return;
-    const source = await sourceOf(place.job, place.stage, mount.from);
-    using origin = await source.open();
-    await copyFiles(place, { mount, origin, source }, directory);
-  };
+  mounts: readonly Mount[],
+  stack: AsyncDisposableStack,
+): Promise<ReadonlyMap<CacheMount, string>> {
   const namespace = place.scope.inputs.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS');
-  const id = namespace ? `${namespace}/${mount.id}` : mount.id;
-  const directory = await cacheDirectory(place.container.engine, { ...mount, id }, { stack, fill });
-  if ('U' in mount.options) chownTree(place.container.engine, directory, user);
-  return {
-    kind: 'bind',
-    source: directory,
-    target: inContainer(mount.target, cwd),
-    readonly: mount.readonly,
-    recursive: false,
-    options: mountFlags(mount.options),
-  };
+  const requests = mounts
+    .filter((mount) => mount.type === 'cache')
+    .map((mount) => ({ mount, namespace, fill: (directory: string) => fillCache(place, mount, directory) }));
+  return openCaches(place.container.engine, requests, stack);
+}
+
+async function fillCache(place: StepPlace, mount: CacheMount, directory: string): Promise<void> {
+  if (mount.from === undefined) return;
+  const source = await sourceOf(place.job, place.stage, mount.from);
+  using origin = await source.open();
+  await copyFiles(place, { mount, origin, source }, directory);
 }
 
 export function mountFlags(options: MountOptions): MountFlag[] {

@@ -17,6 +17,8 @@ import type { Job, MainContext } from './job.ts';
 /** Where a COPY or a mount takes its files from, not opened yet. */
 export interface FileSource {
   readonly ignore?: IgnoreMatcher;
+  /** What it is in full, where that is known without looking: the names of its layers. */
+  readonly reference?: string;
   readonly open: () => Promise<Origin> | Origin;
   /** Its directories, the uppermost first: lower ones of an overlay. */
   readonly trees: () => Promise<readonly string[]>;
@@ -150,6 +152,7 @@ async function imageSource(job: Job, stage: Stage, image: string): Promise<FileS
 
 function layersSource({ engine }: Job, layers: readonly Digest[], label: string): FileSource {
   return {
+    reference: JSON.stringify(layers),
     open: async () => originOf(engine, await filesOfLayers(engine, layers, label)),
     trees: async () => layerStack(engine, layers),
   };

@@ -3,6 +3,7 @@ import { BldError, type Spot } from '../../base/errors.ts';
 import { log } from '../../base/log.ts';
 import type { Node } from '../../dockerfile/parse.ts';
 import type { Stage } from '../../dockerfile/plan.ts';
+import type { StepRecord } from '../../store/types.ts';
 import { type Container, read } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { Leak } from '../leaks.ts';
@@ -39,9 +40,13 @@ export function openTeller(job: Job, stage: Stage): Teller {
   let spot: Spot | undefined;
   const where = () =>
     `stage ${label.name ?? label.position}, step ${number}${spot ? ` (${spot.file}:${spot.line})` : ''}`;
+  const done: StepRecord[] = [];
+  job.done.set(stage.index, done);
   const engine: Engine = {
     ...job.engine,
-    onStep({ replayed }) {
+    refresh: job.engine.refresh || isRefreshed(job, stage),
+    onStep({ replayed, records }) {
+      done.push(...records);
       layer.top = container ? (read(container).record.layers.at(-1) ?? null) : null;
       layer.replayed = replayed;
     },
@@ -78,6 +83,12 @@ export function openTeller(job: Job, stage: Stage): Teller {
       }
     },
   };
+}
+
+/** `--no-cache-filter` names the stage. */
+function isRefreshed({ options }: Job, { name, index }: Stage): boolean {
+  const wanted = options.cache?.noCacheFor ?? [];
+  return wanted.some((text) => text === String(index) || text.toLowerCase() === name?.toLowerCase());
 }
 
 /** Each secret in a layer is a warning; with `isError` all are E_SECRET. */

@@ -5,6 +5,7 @@ import type { ProgressEvent } from '../../base/progress.ts';
 import type { PullPolicy } from '../../images/pull.ts';
 import type { CommitOptions, Committed } from '../commit.ts';
 import type { RunDefaults } from '../state.ts';
+import type { CacheOptions } from './cache.ts';
 import type { Destination, FilesOutput, PushedName } from './deliver.ts';
 import type { SecretSource } from './vault.ts';
 
@@ -122,6 +123,8 @@ export interface BuildOptions {
   readonly layers?: boolean | undefined;
   /** Do all steps anew. */
   readonly noCache?: boolean | undefined;
+  /** Steps of other builds and for other builds. */
+  readonly cache?: CacheOptions | undefined;
   /** Stages at once. */
   readonly jobs?: number | undefined;
   /** Working containers of a build that failed stay, to be looked into. */

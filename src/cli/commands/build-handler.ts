@@ -16,6 +16,7 @@ import type { Engine } from '../../builder/engine.ts';
 import { describe } from '../../builder/images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import { openAgents } from '../build-agents.ts';
+import { cacheSources, cacheTargets } from '../build-cache.ts';
 import { BUILD } from '../build-call.ts';
 import { tellCheck, tellOutline, tellTargets } from '../build-check.ts';
 import {
@@ -53,6 +54,23 @@ function epochOf(text: string | undefined): number | undefined {
 
 type Options = Values<typeof spec.flags>;
 
+function cacheOptions(options: Options, args: ReadonlyMap<string, string>): BuildOptions['cache'] {
+  const { to, inline } = cacheTargets(options.cacheTo);
+  if (!options.layers && (to.length > 0 || inline || options.cacheFrom.length > 0)) {
+    throw new BldError(
+      'E_USAGE',
+      '--cache-to and --cache-from need --layers: only steps with layers of their own are kept',
+    );
+  }
+  return {
+    to,
+    inline: inline || args.get('BUILDKIT_INLINE_CACHE') === '1',
+    from: cacheSources(options.cacheFrom),
+    ttl: options.cacheTtl,
+    noCacheFor: options.noCacheFilter,
+  };
+}
+
 function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs): BuildOptions {
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
   const epoch = options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH'));
@@ -83,6 +101,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
     allow: options.allow as readonly string[],
     layers: options.layers,
     noCache: options.noCache,
+    cache: cacheOptions(options, args),
     jobs: options.jobs || availableParallelism(),
     keepFailed: options.keepFailed,
     commit: {

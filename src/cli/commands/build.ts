@@ -14,10 +14,7 @@ import {
   timeFlags,
 } from '../flags.ts';
 import { defineCommand } from '../spec.ts';
-import { readAtLeast, readChoice, readEntitlement } from '../values.ts';
-
-const NO_REMOTE_CACHE = 'steps are kept in the store alone';
-const NO_TTL = 'a step is the same or it is not, however old it is';
+import { readAtLeast, readChoice, readEntitlement, readSpan } from '../values.ts';
 
 const sourceFlags = {
   file: csv('Dockerfile, or - for standard input', { value: 'PATH', short: 'f' }),
@@ -35,6 +32,21 @@ const sourceFlags = {
     value: 'FLAG',
   }),
   stdin: bool('RUNs read standard input', { unsupported: 'RUNs read nothing' }),
+};
+
+const cacheFlags = {
+  'no-cache': bool('do all steps anew'),
+  'no-cache-filter': csv('do the steps of a stage anew', { value: 'STAGE' }),
+  'cache-from': list('steps of other builds: a repository, or type=registry|local,ref=NAME|src=DIR', {
+    value: 'CACHE',
+  }),
+  'cache-to': list(
+    'keep the steps: a repository, or type=registry|local|inline,ref=NAME|dest=DIR,mode=min|max',
+    {
+      value: 'CACHE',
+    },
+  ),
+  'cache-ttl': value('use no step that was done longer ago; 0: none at all', readSpan, { value: 'DURATION' }),
 };
 
 // -f is the Dockerfile here
@@ -108,17 +120,11 @@ export const spec = defineCommand({
     }),
     push: bool('push the image to the registries of its names'),
     load: bool('images are always in the store', { hidden: true, ignored: true }),
-    'no-cache': bool('do all steps anew'),
+    ...cacheFlags,
     'require-cached': bool('fail when a step is not in the cache', { env: ['BLD_REQUIRE_CACHED'] }),
     explain: bool('say for a step that is not in the cache what differs from the last time', {
       env: ['BLD_EXPLAIN'],
     }),
-    'cache-from': list('repository to take steps from', {
-      value: 'REPOSITORY',
-      unsupported: NO_REMOTE_CACHE,
-    }),
-    'cache-to': list('repository to keep steps in', { value: 'REPOSITORY', unsupported: NO_REMOTE_CACHE }),
-    'cache-ttl': text('how old a step may be', { value: 'DURATION', unsupported: NO_TTL }),
     jobs: value('stages that are built at once', readAtLeast(0), { value: 'N', fallback: 1 }),
     secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
     'fail-on-secret': bool('fail when a layer holds a secret, instead of a warning'),

@@ -5,6 +5,8 @@ export const spec = defineCommand({
   name: 'prune',
   group: 'Images',
   summary: 'Remove images without a name, and bytes that nothing needs',
+  description:
+    'Removes images without a name, and all bytes that no image, container or step needs. Steps and cache mounts stay: see bld cache prune.',
   usage: '[flags]',
   examples: ['bld prune', 'bld prune --all'],
   flags: {

@@ -6,13 +6,20 @@ import { createdOf, diffIdsFor } from '../config.ts';
 import { formatOf } from '../convert.ts';
 import type { ImageSink, ImageSource, ManifestNode } from '../copy.ts';
 import { decodeConfig, decodeManifest, type RawManifest } from '../decode.ts';
-import { type Materialised, type MaterialiseOptions, materialise, plainLayers } from '../materialise.ts';
+import {
+  type Materialised,
+  type MaterialiseOptions,
+  materialise,
+  placeOf,
+  plainLayers,
+} from '../materialise.ts';
 import { DOCKER_CONFIG, OCI_CONFIG } from '../media-types.ts';
 import type { ImageData } from '../record.ts';
 import type { Descriptor, Manifest } from '../types.ts';
 
 /** An image of the store. Its layers are packed and compressed when the manifest is first asked for. */
 export function storeSource(store: Store, image: ImageRecord, options: MaterialiseOptions = {}): ImageSource {
+  const { lent } = options;
   const label = `containers-storage:${image.names[0] ?? image.id}`;
   let made: Promise<Materialised> | undefined;
   return {
@@ -23,12 +30,15 @@ export function storeSource(store: Store, image: ImageRecord, options: Materiali
       if (digest === undefined || digest === manifest.digest) return manifest;
       throw new BldError('E_NOT_FOUND', `${label} has no manifest ${digest}`);
     },
-    open: async (blob, offset) => store.blobs.open(blob.digest, offset),
-    origins: (digest) => store.blobs.origins(digest),
+    async open(blob, offset) {
+      if (lent && !store.blobs.has(blob.digest)) return lent.open(blob, offset);
+      return store.blobs.open(blob.digest, offset);
+    },
+    origins: (digest) => [...store.blobs.origins(digest), ...(lent?.origins(digest) ?? [])],
     async tars() {
       return {
         config: store.blobs.read(image.id),
-        layers: image.layers.flatMap((_, at) => plainLayers(store, { image, at }).slice(0, 1)),
+        layers: image.layers.flatMap((_, at) => plainLayers(store, placeOf(image, at)).slice(0, 1)),
       };
     },
     async [Symbol.asyncDispose]() {},

@@ -11,6 +11,7 @@ import {
   readSeconds,
   readSize,
   readSizeOrUnlimited,
+  readSpan,
   readUlimit,
   splitCsv,
 } from '../../../src/cli/values.ts';
@@ -102,4 +103,15 @@ describe('the rest', () => {
       }),
     );
   });
+});
+
+test.each([
+  ['0', 0],
+  ['90s', 90_000],
+  ['7d', 7 * 86_400_000],
+  ['1d12h', 129_600_000],
+])('a span of %s', (text, milliseconds) => expect(readSpan(text)).toBe(milliseconds));
+
+test.each(['', 'd', '-1h', '7', '1h2d'])('%j is no span', (text) => {
+  expect(() => readSpan(text)).toThrow();
 });
