@@ -8,13 +8,13 @@ import type { Container } from './container.ts';
 import type { CopyOptions } from './copy.ts';
 import type { Made, Target } from './copy-target.ts';
 import { type Rules, TreeCopy } from './copy-tree.ts';
-import { ensureDirectory, kindAt } from './destination.ts';
+import { ensureDirectory, followed, kindAt } from './destination.ts';
 import type { Download } from './download.ts';
 import { hasWildcard } from './glob.ts';
 import type { Filter } from './ignore.ts';
 import type { CopyPlace } from './link-layer.ts';
 import type { Origin } from './origin.ts';
-import { modeRule, type Ownership } from './ownership.ts';
+import { directoryMode, modeRule, type Ownership } from './ownership.ts';
 import { paced, type Step } from './pace.ts';
 import type { Source } from './sources.ts';
 
@@ -47,6 +47,8 @@ export interface PassParts {
   readonly write: boolean;
 }
 
+const ROOT: Ownership = { uid: 0, gid: 0 };
+
 /** The destination's rules over one pass. */
 export class Pass {
   readonly made: Made[] = [];
@@ -76,12 +78,25 @@ export class Pass {
     const { job, tree } = this.#parts;
     const sources = withoutIgnored(given, job);
     const { destination, downloads, request, written } = job;
-    const many = sources.length + downloads.size + written.length > 1;
+    const wanted = this.#wanted(sources);
+    const many = wanted.length + downloads.size + written.length > 1;
     const into =
       many || destination.endsWith('/') || kindAt(tree.fd, destination) === 'dir' || request.options.parents;
-    for (const source of sources) await this.#source(source, into === true);
+    for (const source of wanted) await this.#source(source, into === true);
     for (const item of downloads.values()) await this.#download(item, into === true);
     for (const item of written) await this.#whole(item, into === true);
+  }
+
+  /** Without what a wildcard has found and the ignore file leaves out; E_NOT_FOUND when nothing else was asked for. */
+  #wanted(sources: readonly Source[]): readonly Source[] {
+    const { filter, request } = this.#parts.job;
+    const { allowEmptyWildcard, noWildcard } = request.options;
+    const isLeft = ({ stat, path, text }: Source) =>
+      stat.type === 'dir' || noWildcard || !hasWildcard(text) || filter.wants(path);
+    const wanted = sources.filter(isLeft);
+    const [first] = sources;
+    if (first && wanted.length === 0 && !allowEmptyWildcard) throw ignored(first, this.#parts.job);
+    return wanted;
   }
 
   async #source(source: Source, into: boolean): Promise<void> {
@@ -132,7 +147,12 @@ export class Pass {
       kind: store.kind,
       signal,
     };
-    if (write) await unpackSource(source, target);
+    if (!write) return;
+    // a new directory belongs to whom the files are given to
+    const onMade = (at: Made) => void this.made.push(at);
+    const { owners } = this.#parts;
+    sys().close(ensureDirectory(tree.fd, destination, { owner: owner ?? ROOT, owners, onMade }));
+    await unpackSource(source, target);
   }
 
   async #download(item: Download, into: boolean): Promise<void> {
@@ -150,11 +170,18 @@ export class Pass {
     await this.#object(item.fd, path, into ? item.name() : Buffer.alloc(0));
   }
 
+  /** Where a file goes that is to have this very path. */
+  #place(path: string): string {
+    const { job, tree } = this.#parts;
+    return job.request.options.throughLinks ? followed(tree.fd, path) : path;
+  }
+
   /** One object at `path`, or in it under its own name when it ends with a slash. */
   async #object(fd: Fd, path: string, name: Buffer): Promise<void> {
     const inside = path.endsWith('/');
-    const as = inside ? name : Buffer.from(posix.basename(path));
-    await this.#inDirectory(inside ? path : posix.dirname(path), (at) =>
+    const whole = inside ? path : this.#place(path);
+    const as = inside ? name : Buffer.from(posix.basename(whole));
+    await this.#inDirectory(inside ? path : posix.dirname(whole), (at) =>
       this.#copy.object(fd, Buffer.alloc(0), at, as),
     );
   }
@@ -164,11 +191,12 @@ export class Pass {
   }
 
   async #inDirectory(path: string, work: (target: Target | null) => Iterable<Step>): Promise<void> {
-    const { tree, owner, owners, write } = this.#parts;
+    const { job, tree, owner, owners, write } = this.#parts;
     if (!write) return this.#paced(work(null));
     const mtime = this.#rules.mtime;
     const dir = ensureDirectory(tree.fd, path, {
-      owner: owner ?? { uid: 0, gid: 0 },
+      owner: owner ?? ROOT,
+      mode: directoryMode(job.request.options.chmod),
       owners,
       mtime,
       onMade: (made) => this.made.push(made),
