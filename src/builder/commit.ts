@@ -199,7 +199,12 @@ async function storeImage(
   const image = carried(finished(changeConfig(changed, { created }), state, options));
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
-  const existing = store.images.get(digestOf(config));
+  const id = digestOf(config);
+  if (passing) {
+    const { holdPassing } = await import('../images/lists.ts');
+    await holdPassing(store, id);
+  }
+  const existing = store.images.get(id);
   const record = {
     layers: made.layers,
     names,

@@ -8,13 +8,13 @@ import type { Container } from './container.ts';
 import type { CopyOptions } from './copy.ts';
 import type { Made, Target } from './copy-target.ts';
 import { type Rules, TreeCopy } from './copy-tree.ts';
-import { ensureDirectory, kindAt } from './destination.ts';
+import { ensureDirectory, followed, kindAt } from './destination.ts';
 import type { Download } from './download.ts';
 import { hasWildcard } from './glob.ts';
 import type { Filter } from './ignore.ts';
 import type { CopyPlace } from './link-layer.ts';
 import type { Origin } from './origin.ts';
-import { modeRule, type Ownership } from './ownership.ts';
+import { directoryMode, modeRule, type Ownership } from './ownership.ts';
 import { paced, type Step } from './pace.ts';
 import type { Source } from './sources.ts';
 
@@ -59,6 +59,7 @@ interface Into {
 }
 
 const SELF = Buffer.alloc(0);
+const ROOT: Ownership = { uid: 0, gid: 0 };
 
 /** The destination's rules over one pass. */
 export class Pass {
@@ -141,6 +142,10 @@ export class Pass {
     await this.#paced(this.#copy.bytes(source.fd, source.stat, Buffer.from(destination)));
     if (target === null) return;
     const { fd: rootfs, ownerFile } = target.tree;
+    // a new directory belongs to whom the files are given to
+    const onMade = (at: Made) => void this.made.push(at);
+    const { owners } = target;
+    sys().close(ensureDirectory(rootfs, destination, { owner: owner ?? ROOT, owners, onMade }));
     await unpackSource(source, { rootfs, destination, owner, kind: store.kind, ownerFile, signal });
   }
 
@@ -158,6 +163,13 @@ export class Pass {
     await this.#object({ fd: item.fd, name }, this.#parts.job.destination, into);
   }
 
+  /** Where a file goes that is to have this very path. */
+  #place(path: string): string {
+    const { job, target } = this.#parts;
+    if (target === null || !job.request.options.throughLinks) return path;
+    return followed(target.tree.fd, path);
+  }
+
   /** One object at `path`, or in it under its own name. The hash knows what was said of that, not what was found. */
   async #object(
     { fd, name }: { readonly fd: Fd; readonly name: Buffer },
@@ -165,8 +177,10 @@ export class Pass {
     into: Into,
   ): Promise<void> {
     const own = Buffer.from(posix.basename(path));
-    await this.#inDirectory(into.found ? posix.join(path, '/') : posix.dirname(path), (at) =>
-      this.#copy.object(fd, SELF, at, into.found ? name : own, into.said ? name : own),
+    const whole = into.found ? posix.join(path, '/') : this.#place(path);
+    const as = into.found ? name : Buffer.from(posix.basename(whole));
+    await this.#inDirectory(into.found ? whole : posix.dirname(whole), (at) =>
+      this.#copy.object(fd, SELF, at, as, into.said ? name : own),
     );
   }
 
@@ -175,12 +189,13 @@ export class Pass {
   }
 
   async #inDirectory(path: string, work: (target: Target | null) => Iterable<Step>): Promise<void> {
-    const { owner, target } = this.#parts;
+    const { job, owner, target } = this.#parts;
     if (target === null) return this.#paced(work(null));
     const { tree, owners } = target;
     const mtime = this.#rules.mtime;
     const dir = ensureDirectory(tree.fd, path, {
-      owner: owner ?? { uid: 0, gid: 0 },
+      owner: owner ?? ROOT,
+      mode: directoryMode(job.request.options.chmod),
       owners,
       mtime,
       onMade: (made) => this.made.push(made),

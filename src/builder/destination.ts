@@ -15,6 +15,8 @@ export interface NewDirectories {
   /** Given to each directory that is made. */
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly owners: OwnerWriter;
+  /** 0755 when absent. */
+  readonly mode?: number | undefined;
   readonly mtime?: bigint | null;
   /** Gets the path of the parent below the root, and the name, of each. */
   readonly onMade?: ((at: { readonly path: Buffer; readonly name: Buffer }) => void) | undefined;
@@ -25,7 +27,7 @@ export interface NewDirectories {
 const MOST_LINKS = 40;
 
 /**
- * Opens the directory, made with its missing parents (0755); links on the way are followed inside the root.
+ * Opens the directory, made with its missing parents; links on the way are followed inside the root.
  * E_PATH when something on the way is no directory. The caller closes it.
  */
 export function ensureDirectory(root: Fd, path: string, made: NewDirectories): Fd {
@@ -46,7 +48,7 @@ export function ensureDirectory(root: Fd, path: string, made: NewDirectories): F
       if (isErrno(error, 'EEXIST')) return throughLink(root, { path, parent, name }, made);
       throw error;
     }
-    const meta = { type: 'dir', mode: 0o755, ...made.owner, xattrs: null } as const;
+    const meta = { type: 'dir', mode: made.mode ?? 0o755, ...made.owner, xattrs: null } as const;
     made.owners.set({ dir: parent, name }, meta, Buffer.from(path.replace(/^\/+/, '')));
     if (made.mtime != null) sys().setTimes(parent, name, made.mtime);
     return sys().openIn(parent, name, DIRECTORY | constants.O_NOFOLLOW);
@@ -71,6 +73,42 @@ function throughLink(root: Fd, { path, parent, name }: Link, made: NewDirectorie
 
 function notDirectory(path: string): BldError {
   return new BldError('E_PATH', `destination ${path} already exists but is not a directory`);
+}
+
+/** The path with all links in it followed, inside the root; what is not there needs not be. E_PATH in a circle of links. */
+export function followed(root: Fd, path: string): string {
+  const left = path.split('/').filter(Boolean);
+  let at = '/';
+  for (let links = 0; left.length > 0; ) {
+    const next = posix.join(at, left.shift() ?? '');
+    const target = linkAt(root, next);
+    if (target === null) {
+      at = next;
+      continue;
+    }
+    if (++links > MOST_LINKS) throw new BldError('E_PATH', `destination ${path}: too many links`);
+    left.unshift(...target.split('/').filter(Boolean));
+    if (target.startsWith('/')) at = '/';
+  }
+  return at;
+}
+
+/** Where the link leads that stands at the path, whose directories are no links. */
+function linkAt(root: Fd, path: string): string | null {
+  const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
+  let fd: Fd;
+  try {
+    fd = sys().openIn(root, Buffer.from(path.replace(/^\/+/, '') || '.'), O_PATH | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw error;
+  }
+  try {
+    const isLink = sys().stat(fd, Buffer.alloc(0))?.type === 'symlink';
+    return isLink ? sys().readLink(fd, Buffer.alloc(0)).toString() : null;
+  } finally {
+    sys().close(fd);
+  }
 }
 
 /** What stands at the path, links followed: `dir`, `other`, or nothing. */

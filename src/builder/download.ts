@@ -21,7 +21,8 @@ export function isUrl(source: string): boolean {
 }
 
 function nameOf(url: URL): string {
-  const last = decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf('/') + 1));
+  const path = url.pathname.replace(/\/+$/, '');
+  const last = decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
   if (last === '' || last === '.' || last === '..' || last.includes('/') || last.includes('\0')) {
     throw new BldError('E_USAGE', `cannot tell a file name from ${redactUrl(url)}`, {
       hint: 'give a destination that does not end with a slash',

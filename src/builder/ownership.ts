@@ -50,6 +50,11 @@ export function giveOwner(
   }
 }
 
+/** The mode of directories that a copy makes above what it copies: an octal `--chmod` counts for them, too. */
+export function directoryMode(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}
+
 /** `--chmod`'s text as a rule; without one everything keeps its mode. */
 export function modeRule(text: string | undefined): Rules['mode'] {
   if (text === undefined) return (mode) => mode;

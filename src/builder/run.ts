@@ -19,6 +19,7 @@ import { openMounts } from './run-mounts.ts';
 import { parseSecurity } from './security.ts';
 import { containerConfig, environmentOf, type RunDefaults } from './state.ts';
 import { type Inputs, type StepWords, step } from './step.ts';
+import { makeWorkDirectory } from './work-directory.ts';
 
 export interface RunOptions extends RunDefaults {
   /** On top of the image's; a null value takes a variable away. */
@@ -216,6 +217,9 @@ async function execute(job: Job): Promise<number> {
   });
   await using stack = new AsyncDisposableStack();
   const attached = await options.attachments?.open({ cwd, user, stack });
+  const all = [...mounts.mounts, ...(attached?.mounts ?? [])];
+  const isMounted = all.some(({ target }) => `${cwd}/`.startsWith(`${target}/`));
+  if (!isMounted) makeWorkDirectory(container, rootfs.fd, { path: cwd, owner: () => user });
   const env = new Map([
     ...proxies(options.httpProxy ?? true),
     ...job.env,
@@ -243,10 +247,10 @@ async function execute(job: Job): Promise<number> {
       cwd,
       uid: user.uid,
       gid: user.gid,
-      groups: extraGroups(user.groups, options.groupAdd ?? []),
+      groups: extraGroups([user.gid, ...user.groups], options.groupAdd ?? []),
       hostname,
       ...(job.domainname && { domainname: job.domainname }),
-      mounts: [...mounts.mounts, ...(attached?.mounts ?? [])],
+      mounts: all,
       files: {
         ...(!options.noHosts && { hosts: hostsText(hosts) }),
         ...(network.kind !== 'none' &&

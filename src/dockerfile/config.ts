@@ -108,10 +108,10 @@ export function shellOf(config: ConfigRecord): readonly string[] {
   return config.Shell && config.Shell.length > 0 ? config.Shell : DEFAULT_SHELL;
 }
 
-/** An absolute, clean path: `path` against the working directory so far. A slash at its end stays, as other builders have it. */
+/** An absolute, clean path: `path` against the working directory so far. A slash at the end of an absolute one stays, as other builders have it. */
 export function resolveWorkdir(current: string | undefined, path: string): string {
   const resolved = posix.resolve('/', current ?? '/', path);
-  return path.endsWith('/') && resolved !== '/' ? `${resolved}/` : resolved;
+  return /^\/.*\/$/s.test(path) && resolved !== '/' ? `${resolved}/` : resolved;
 }
 
 /** Replaces a variable where it stands, or adds it at the end. */

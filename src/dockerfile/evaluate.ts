@@ -211,10 +211,18 @@ function evaluatedCopy(instruction: CopyInstruction, { word, body }: Evaluator):
         : { near: dashed, hint: `flags start with two dashes: -${dashed}` },
     );
   }
+  const sources = rest.sources.map((text) => word(keepingEscapes(text)));
+  const remote = sources.findIndex((source) => /^https?:\/\//i.test(source));
+  if (rest.kind === 'copy' && remote >= 0) {
+    throw new Complaint("source can't be a URL for COPY", {
+      near: rest.sources[remote] ?? '',
+      hint: 'ADD downloads',
+    });
+  }
   return {
     ...rest,
     ...texts,
-    sources: rest.sources.map((text) => word(keepingEscapes(text))),
+    sources,
     destination,
     exclude,
     files: heredocs.map((heredoc) => {

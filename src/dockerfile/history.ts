@@ -1,6 +1,5 @@
-import { posix } from 'node:path';
 import { withoutLogins } from '../base/logins.ts';
-import { argvOf, type ConfigRecord, shellOf } from './config.ts';
+import { argvOf, type ConfigRecord, resolveWorkdir, shellOf } from './config.ts';
 import { formatDuration } from './duration.ts';
 import type { CopyStep, RunStep, Scope, Step } from './evaluate.ts';
 import type { CommandText, Healthcheck, OnbuildInstruction, RunCommand } from './instruction.ts';
@@ -52,7 +51,7 @@ function plainText(
     case 'volume':
       return `VOLUME [${step.paths.join(' ')}]`;
     case 'workdir':
-      return `WORKDIR ${step.word.startsWith('/') ? step.word : posix.join('/', config.WorkingDir ?? '/', step.word)}`;
+      return `WORKDIR ${step.word.startsWith('/') ? step.word : resolveWorkdir(config.WorkingDir, step.word)}`;
     case 'healthcheck':
       return `HEALTHCHECK ${healthText(step.check)}`;
     default:

@@ -9,13 +9,13 @@ export interface Owner {
   readonly group?: Identity;
 }
 
-/** `user`, `user:group`, names or numbers; throws a Complaint. */
+/** `user`, `user:group`, names or numbers, or `:group` of user 0; throws a Complaint. */
 export function parseOwner(text: string): Owner {
   const [user = '', group, ...more] = text.split(':');
-  if (more.length > 0 || user === '' || group === '') {
+  if (more.length > 0 || group === '' || (user === '' && group === undefined)) {
     throw new Complaint(`invalid owner ${JSON.stringify(text)}: it is user or user:group`, { near: text });
   }
-  return { user: identity(user), ...(group !== undefined && { group: identity(group) }) };
+  return { user: identity(user || '0'), ...(group !== undefined && { group: identity(group) }) };
 }
 
 function identity(text: string): Identity {

@@ -115,10 +115,27 @@ export function removeList(store: Store, record: IndexRecord): void {
   store.collectLater();
 }
 
-/** Removes an image that was only made to be given out, unless a name or a list stands for it. */
+const passing = new WeakMap<Store, Map<Digest, Disposable>>();
+
+/** Keeps an image that is only made to be given out from processes that make the same, until `dropPassing`. */
+export async function holdPassing(store: Store, id: Digest): Promise<void> {
+  const held = passing.get(store) ?? new Map<Digest, Disposable>();
+  passing.set(store, held);
+  if (!held.has(id)) held.set(id, await store.leases.hold(`image:${id}`, 'shared'));
+}
+
+/** Removes an image that was only made to be given out, unless a name, a list or another process needs it. */
 export function dropPassing(store: Store, id: Digest): void {
+  // let go of first: of several processes the last one finds nobody else
+  passing.get(store)?.get(id)?.[Symbol.dispose]();
+  passing.get(store)?.delete(id);
   const image = store.images.get(id);
   if (!image?.intermediate || image.names.length > 0 || listedImages(store).has(id)) return;
-  store.images.remove(id);
-  store.collectLater();
+  try {
+    store.images.remove(id);
+    store.collectLater();
+  } catch (error) {
+    const isAnothers = error instanceof BldError && /^E_(?:IN_USE|NOT_FOUND)$/.test(error.code);
+    if (!isAnothers) throw error;
+  }
 }

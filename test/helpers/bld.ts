@@ -176,6 +176,17 @@ export class Bench implements Disposable {
     return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...said })));
   }
 
+  /** A running `bld` that reads what it is given. */
+  startFed(args: readonly string[]) {
+    const { uid, gid } = this.#ids;
+    return spawn(BLD, args, {
+      cwd: this.directory,
+      env: this.environment(),
+      stdio: 'pipe',
+      ...(this.person !== 'root' && { uid, gid }),
+    });
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -38,10 +38,19 @@ export class Docker implements AsyncDisposable {
     return null;
   }
 
+  /** A client of this engine: its program and first words. */
+  get command(): readonly [string, ...string[]] {
+    return [DOCKER, '-H', `unix://${join(this.#directory, 'sock')}`];
+  }
+
+  /** The first number of its version. */
+  version(): number {
+    return Number.parseInt(this.run('version', '--format', '{{.Server.Version}}').stdout, 10);
+  }
+
   run(...args: string[]) {
-    return spawnSync(DOCKER, ['-H', `unix://${join(this.#directory, 'sock')}`, ...args], {
-      encoding: 'utf8',
-    });
+    const [program, ...words] = this.command;
+    return spawnSync(program, [...words, ...args], { encoding: 'utf8' });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

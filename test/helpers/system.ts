@@ -53,7 +53,8 @@ function bld(root: string, ...args: string[]): string {
   return result.stdout.trim();
 }
 
-function makeBase(work: string): string {
+/** A base image of this machine's busybox in `work`: `oci:PATH:busybox`. */
+export function makeBase(work: string): string {
   const tree = join(work, 'tree');
   mkdirSync(tree);
   busyboxTree(tree);

@@ -15,6 +15,12 @@ export interface ValidEntry {
   readonly uid: number;
   readonly gid: number;
   readonly link: string;
+  /** Seconds. */
+  readonly mtime: number;
+  /** Of a device: `major,minor`. */
+  readonly device: string;
+  /** Name → hex of the bytes. */
+  readonly xattrs: ReadonlyMap<string, string>;
   readonly data: Buffer;
 }
 
@@ -65,8 +71,11 @@ function readDescribed(read: Reader, descriptor: any, what: string): Buffer {
   return bytes;
 }
 
+/** Layers that were checked before, by digest: those that many images share need to be read once. */
+export type KnownLayers = Map<string, readonly ValidEntry[]>;
+
 /** All images of the OCI layout in a directory, those of nested indexes too. */
-export function validateLayout(directory: string): readonly ValidImage[] {
+export function validateLayout(directory: string, known: KnownLayers = new Map()): readonly ValidImage[] {
   const marker = JSON.parse(readFileSync(join(directory, 'oci-layout'), 'utf8'));
   demand(marker.imageLayoutVersion === '1.0.0', 'oci-layout version');
   const index = JSON.parse(readFileSync(join(directory, 'index.json'), 'utf8'));
@@ -78,7 +87,7 @@ export function validateLayout(directory: string): readonly ValidImage[] {
   const given = names.filter((name: unknown) => name !== undefined);
   demand(new Set(given).size === given.length, 'a name twice in index.json');
   const read = blobReader(join(directory, 'blobs'));
-  return index.manifests.flatMap((entry: unknown) => validateManifest(read, entry));
+  return index.manifests.flatMap((entry: unknown) => validateManifest(read, entry, known));
 }
 
 /** The image with this manifest digest, whose blobs lie in `<root>/blobs`. */
@@ -90,7 +99,7 @@ export function validateStored(root: string, digest: string, mediaType: string):
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a document from outside
-function validateManifest(read: Reader, descriptor: any): ValidImage[] {
+function validateManifest(read: Reader, descriptor: any, known: KnownLayers = new Map()): ValidImage[] {
   const bytes = readDescribed(read, descriptor, 'manifest');
   const manifest = JSON.parse(bytes.toString('utf8'));
   demand(manifest.schemaVersion === 2, 'schemaVersion');
@@ -100,7 +109,7 @@ function validateManifest(read: Reader, descriptor: any): ValidImage[] {
   );
   if (/index|list/.test(descriptor.mediaType)) {
     demand(!('layers' in manifest) && !('config' in manifest), 'index and manifest at once');
-    return manifest.manifests.flatMap((entry: unknown) => validateManifest(read, entry));
+    return manifest.manifests.flatMap((entry: unknown) => validateManifest(read, entry, known));
   }
   const family = descriptor.mediaType.startsWith(OCI) ? OCI : DOCKER;
   demand(!('manifests' in manifest), 'index and manifest at once');
@@ -120,9 +129,13 @@ function validateManifest(read: Reader, descriptor: any): ValidImage[] {
   // biome-ignore lint/suspicious/noExplicitAny: a document from outside
   const layers = manifest.layers.map((layer: any, at: number) => {
     demand(layer.mediaType.startsWith(family), `layer ${layer.mediaType} in a manifest of ${family}`);
+    const before = known.get(`${layer.digest} ${config.rootfs.diff_ids[at]}`);
+    if (before) return before;
     const tar = plain(readDescribed(read, layer, `layer ${at}`), layer.mediaType);
     demand(sha256(tar) === config.rootfs.diff_ids[at], `diffID of layer ${at}`);
-    return [...entries(tar)];
+    const found = [...entries(tar)];
+    known.set(`${layer.digest} ${config.rootfs.diff_ids[at]}`, found);
+    return found;
   });
   return [{ digest: descriptor.digest, mediaType: descriptor.mediaType, config, manifest, layers }];
 }
@@ -149,7 +162,7 @@ function cString(block: Buffer, from: number, length: number): string {
 }
 
 /** A plain reader of ustar with PAX records; every header's checksum is looked at. */
-function* entries(tar: Buffer): Generator<ValidEntry> {
+export function* entries(tar: Buffer): Generator<ValidEntry> {
   demand(tar.length % 512 === 0, 'tar length');
   let pax = new Map<string, string>();
   for (let at = 0; at < tar.length; ) {
@@ -183,6 +196,9 @@ function* entries(tar: Buffer): Generator<ValidEntry> {
       uid: Number(pax.get('uid') ?? octal(block, 108, 8)),
       gid: Number(pax.get('gid') ?? octal(block, 116, 8)),
       link: pax.get('linkpath') ?? cString(block, 157, 100),
+      mtime: Math.floor(Number(pax.get('mtime') ?? octal(block, 136, 12))),
+      device: /[34]/.test(type) ? `${octal(block, 329, 8)},${octal(block, 337, 8)}` : '',
+      xattrs: xattrsOf(pax),
       data,
     };
     pax = new Map();
@@ -190,15 +206,25 @@ function* entries(tar: Buffer): Generator<ValidEntry> {
   demand(false, 'the tar has no end');
 }
 
+const XATTR = 'SCHILY.xattr.';
+
+function xattrsOf(pax: ReadonlyMap<string, string>): Map<string, string> {
+  const names = [...pax].filter(([key]) => key.startsWith(XATTR));
+  return new Map(
+    names.map(([key, value]) => [key.slice(XATTR.length), Buffer.from(value, 'latin1').toString('hex')]),
+  );
+}
+
 function paxRecords(data: Buffer): Map<string, string> {
   const records = new Map<string, string>();
   for (let at = 0; at < data.length; ) {
     const length = Number.parseInt(data.toString('latin1', at, at + 20), 10);
     demand(length > 0 && data[at + length - 1] === 0x0a, 'PAX record');
-    const record = data.toString('utf8', at, at + length - 1);
+    const record = data.toString('latin1', at, at + length - 1);
     const [, key = '', value = ''] = /^[0-9]+ ([^=]+)=(.*)$/s.exec(record) ?? [];
     demand(key !== '', 'PAX record');
-    records.set(key, value);
+    // names are text, attributes bytes
+    records.set(key, key.startsWith(XATTR) ? value : Buffer.from(value, 'latin1').toString('utf8'));
     at += length;
   }
   return records;

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { parseDigest } from '../../base/digest.ts';
 import { BldError } from '../../base/errors.ts';
 import type { CopyStep } from '../../dockerfile/evaluate.ts';
@@ -11,8 +12,7 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
   const verb = step.kind === 'add' ? add : copy;
   const repository = step.kind === 'add' ? await repositoryOf(job, step) : undefined;
   const source = repository ?? (await sourceOf(job, stage, step.from));
-  // an empty source is the root, as in other builders
-  const sources = repository ? ['.'] : step.sources.map((text) => text || '.');
+  const sources = repository ? ['.'] : step.sources.map(belowContext);
   await verb(container, sources, step.destination, {
     origin: source.open,
     reference: source.reference,
@@ -24,6 +24,7 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
     // with one layer for all steps there is none to stand apart
     link: step.link && job.engine.cache,
     shallow: !step.parents,
+    throughLinks: true,
     // `lock[.]json` is the way to name a file that may be missing
     allowEmptyWildcard: sources.every((text) => !/[*?]/.test(text)),
     checksum: step.checksum === undefined || repository ? undefined : parseDigest(step.checksum),
@@ -43,4 +44,10 @@ async function repositoryOf({ engine, access }: Job, step: CopyStep): Promise<Fi
   if (found) return { open: found.open, trees: async () => [found.directory] };
   if (keepGitDir === undefined) return undefined;
   throw new BldError('E_USAGE', '--keep-git-dir needs a git repository as its source');
+}
+
+/** As other builders have it: an empty source is the root, and `..` leads no higher. */
+function belowContext(source: string): string {
+  const climbs = !source.startsWith('/') && /^\.\.(?:\/|$)/.test(posix.normalize(source));
+  return climbs ? posix.join('/', source) : source || '.';
 }

@@ -1,7 +1,7 @@
 import type { Descriptor, Platform } from '../../base/descriptor.ts';
 import { listEntry } from '../../images/list-entry.ts';
 import { holdLists, storeList } from '../../images/lists.ts';
-import { appendHistory, changeSettings } from '../../images/mutate.ts';
+import { changeSettings } from '../../images/mutate.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { History, ImageConfig, Index } from '../../images/types.ts';
 import type { ImageRecord } from '../../store/types.ts';
@@ -11,7 +11,6 @@ import { changeState, read } from '../container.ts';
 import { checkDestinations, deliver, dropMade, goesToRegistries, type Made } from './deliver.ts';
 import type { Job } from './job.ts';
 import { carriedBy } from './kept-steps.ts';
-import { COMMENT } from './stage.ts';
 import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
 
 /** Makes what the build is for, of stages that are built: an image or an index of several, under its names and where it goes. */
@@ -84,11 +83,9 @@ async function makeImage(job: Job, committing: Committing): Promise<ImageRecord>
   const { container } = await job.stage(job.plan.target.index);
   const labels = options.labels ?? {};
   if (Object.keys(labels).length > 0) {
-    const words = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
     await changeState(container, (state) => {
       const all = { ...state.image.config?.Labels, ...labels };
-      const entry = { created_by: `LABEL ${words.join(' ')}`, comment: COMMENT };
-      return { ...state, image: appendHistory(changeSettings(state.image, { Labels: all }), entry) };
+      return { ...state, image: changeSettings(state.image, { Labels: all }) };
     });
   }
   await changeState(container, (state) => ({ ...state, image: dated(state.image, state.base.history) }));

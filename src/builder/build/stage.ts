@@ -107,7 +107,8 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   if (job.options.inheritAnnotations) await keepAnnotations(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);
   const { state } = read(container);
-  const config: ConfigRecord = name === 'scratch' ? { Env: [SCRATCH_PATH] } : inherited(job, state);
+  const config: ConfigRecord =
+    name === 'scratch' ? { Env: [SCRATCH_PATH], WorkingDir: '/' } : inherited(job, state);
   const triggers = parseTriggers(config.OnBuild ?? [], name);
   const image = openState(config, state.image.author);
   await record(container, image, undefined);

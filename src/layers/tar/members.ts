@@ -145,7 +145,6 @@ async function assemble(bytes: Buffer, block: Block, prelude: Prelude, reading: 
 function check(header: TarHeader, limits: TarLimits): void {
   const { path, linkPath, type } = header;
   if (path.includes(0) || linkPath.includes(0)) throw malformed('a name with a NUL byte', path);
-  if (path.length === 0) throw malformed('an entry without a name');
   if (linkPath.length === 0 && (type === 'symlink' || type === 'hardlink')) {
     throw malformed('a link without a target', path);
   }

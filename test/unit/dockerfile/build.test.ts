@@ -148,7 +148,7 @@ describe('configs', () => {
   });
 
   test('a relative WORKDIR goes on from the last, and cannot leave the root', () => {
-    expect(apply('WORKDIR a\nWORKDIR ../b/./c/', { WorkingDir: '/w' })?.WorkingDir).toBe('/w/b/c/');
+    expect(apply('WORKDIR a\nWORKDIR ../b/./c/', { WorkingDir: '/w' })?.WorkingDir).toBe('/w/b/c');
     expect(apply('WORKDIR ../../..', {})?.WorkingDir).toBe('/');
   });
 

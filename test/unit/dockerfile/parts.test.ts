@@ -144,9 +144,10 @@ describe('owners', () => {
   test('names and numbers', () => {
     expect(parseOwner('0:staff')).toEqual({ user: { id: 0 }, group: { name: 'staff' } });
     expect(parseOwner('app')).toEqual({ user: { name: 'app' } });
+    expect(parseOwner(':b')).toEqual({ user: { id: 0 }, group: { name: 'b' } });
   });
 
-  test.each(['', ':', 'a:', ':b', 'a:b:c', '4294967295'])('%s is none', (text) => {
+  test.each(['', ':', 'a:', 'a:b:c', '4294967295'])('%s is none', (text) => {
     expect(() => parseOwner(text)).toThrow('invalid owner');
   });
 });
