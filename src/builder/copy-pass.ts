@@ -163,11 +163,10 @@ export class Pass {
     await this.#object({ fd: item.fd, name }, this.#parts.job.destination, into);
   }
 
-  /** Where a file goes that is to have this very path. */
+  /** Where a file goes that is to have this very path: a symbolic link stands for what it leads to, and is not replaced. */
   #place(path: string): string {
-    const { job, target } = this.#parts;
-    if (target === null || !job.request.options.throughLinks) return path;
-    return followed(target.tree.fd, path);
+    const { target } = this.#parts;
+    return target === null ? path : followed(target.tree.fd, path);
   }
 
   /** One object at `path`, or in it under its own name. The hash knows what was said of that, not what was found. */

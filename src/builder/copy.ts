@@ -46,8 +46,6 @@ export interface CopyOptions {
   readonly keepLinks?: boolean | undefined;
   /** `**` in a source is no more than `*`, as other builders have it. */
   readonly shallow?: boolean | undefined;
-  /** A destination that is a symbolic link stands for what it leads to, and is not replaced. */
-  readonly throughLinks?: boolean | undefined;
   /** The mtime of all that is copied, seconds since 1970. */
   readonly timestamp?: number | undefined;
   readonly addHistory?: boolean | undefined;

@@ -24,7 +24,6 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
     // with one layer for all steps there is none to stand apart
     link: step.link && job.engine.cache,
     shallow: !step.parents,
-    throughLinks: true,
     // `lock[.]json` is the way to name a file that may be missing
     allowEmptyWildcard: sources.every((text) => !/[*?]/.test(text)),
     checksum: step.checksum === undefined || repository ? undefined : parseDigest(step.checksum),
