@@ -89,7 +89,7 @@ const PEER_KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/did not complete successfully/, 'command'],
   [/digest mismatch/, 'digest'],
   [
-    /not found|no such file|could not be found|does not exist|no match for|failed to compute|404|to do request|unable to find|unset ssh/i,
+    /not found|no such file|could not be found|does not exist|no match for|failed to compute|404|to do request|unable to (?:find|access)|unset ssh/i,
     'missing',
   ],
 ];
