@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BldError, isErrno } from '../../base/errors.ts';
 import { makeDirectories, writeFileAtomic } from '../../base/fs.ts';
+import { aloneOn } from '../../store/directory-lock.ts';
 import { encodeManifest } from '../build-image.ts';
 import type { ImageSink, ManifestNode } from '../copy.ts';
 import type { Location, Selector } from '../location.ts';
@@ -88,16 +89,15 @@ export function ociSink(path: string, name: string | undefined, label: string): 
       await putManifest(root);
       if (!readMarker(path)) writeFileAtomic(join(path, 'oci-layout'), LAYOUT_MARKER, 0o644);
       const entry = layoutEntry(root, name);
-      const indexPath = join(path, 'index.json');
-      // two writers at once: whoever finds his entry gone writes again
-      for (let attempt = 0; attempt < 10; attempt++) {
+      await aloneOn(path, async () => {
         const index =
           (await tree.size('index.json')) === null ? emptyIndex() : await readLayoutIndex(tree, label);
-        writeFileAtomic(indexPath, encodeManifest(withEntry(index, entry), OCI_INDEX).bytes, 0o644);
-        const now = await readLayoutIndex(tree, label);
-        if (now.manifests.some((other) => other.digest === entry.digest && entryName(other) === name)) return;
-      }
-      throw new Error('internal: index.json of the layout keeps changing');
+        writeFileAtomic(
+          join(path, 'index.json'),
+          encodeManifest(withEntry(index, entry), OCI_INDEX).bytes,
+          0o644,
+        );
+      });
     },
     async [Symbol.asyncDispose]() {},
   };
