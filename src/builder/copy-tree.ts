@@ -1,13 +1,11 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync, write } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync, constants, ftruncateSync, readSync } from 'node:fs';
 import { Hasher } from '../base/digest.ts';
-import { BldError } from '../base/errors.ts';
 import { openNewFile, placeObject, placeSmallFile, setTime } from '../layers/place.ts';
-import { shownPath } from '../layers/tar/entry.ts';
 import type { Location, Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
 import { isNew, linkTwin, makeDirectory, pathOf, replace, type Target } from './copy-target.ts';
 import type { Step } from './pace.ts';
+import { changed, type From, isZero, openRead, readSmall, writeBeside } from './source-file.ts';
 
 /** Files up to this size are read, hashed and written in one go each. */
 const SMALL = 256 * 1024;
@@ -271,54 +269,4 @@ export class TreeCopy {
     if (at !== from.stat.size) throw changed(from.path);
     if (out !== null && sparse) ftruncateSync(out, at);
   }
-}
-
-const writeLater = promisify(write);
-
-/** Writes all of the chunk on the thread pool; a failure is told when it is waited for. */
-function writeBeside(fd: Fd, chunk: Buffer, position: number): Promise<void> {
-  const work = async () => {
-    for (let done = 0; done < chunk.length; ) {
-      done += (await writeLater(fd, chunk, done, chunk.length - done, position + done)).bytesWritten;
-    }
-  };
-  const writing = work();
-  writing.catch(() => {}); // no unhandled one meanwhile
-  return writing;
-}
-
-interface From {
-  readonly dir: Fd;
-  readonly name: Buffer;
-  readonly stat: Stat;
-  /** Below the copied root. */
-  readonly path: Buffer;
-  /** A directory that is only there for what is wanted inside. */
-  readonly bare: boolean;
-}
-
-/** A source that is held by its own (O_PATH) descriptor has no name: the magic link opens it. */
-function openRead({ dir, name }: From): Fd {
-  if (name.length === 0) return openSync(`/proc/self/fd/${dir}`, constants.O_RDONLY | constants.O_NONBLOCK);
-  return sys().openIn(dir, name, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-}
-
-function readSmall(from: From): Buffer {
-  if (from.name.length > 0) return sys().readFile(from.dir, from.name);
-  const fd = openRead(from);
-  try {
-    return readFileSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function isZero(chunk: Buffer): boolean {
-  return chunk[0] === 0 && chunk.compare(chunk, 1, chunk.length, 0, chunk.length - 1) === 0;
-}
-
-function changed(path: Buffer): BldError {
-  return new BldError('E_PATH', `${shownPath(path)} changed while it was copied`, {
-    hint: 'run it again when nothing writes to the context',
-  });
 }

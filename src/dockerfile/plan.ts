@@ -1,15 +1,14 @@
 import type { Platform } from '../base/descriptor.ts';
 import { BldError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import { baseOf, contextOf, contextsOf, resolved } from './base-names.ts';
 import { checkOptionsOf } from './check-options.ts';
 import { at, Complaint } from './errors.ts';
 import { expand } from './expand.ts';
-import { wrongBase } from './hints.ts';
 import type { ArgInstruction, FromInstruction, Instruction } from './instruction.ts';
 import { interpret } from './interpret.ts';
 import type { ParsedFile } from './parse.ts';
 import { parsePlatform } from './platform.ts';
-import { familiarName, isImageName } from './reference.ts';
 import { buildOrder, dependenciesOf } from './stages.ts';
 import {
   argValue,
@@ -194,11 +193,6 @@ function baseName(from: FromInstruction, inputs: BuildInputs): string {
   });
 }
 
-interface Known {
-  readonly stages: readonly Stage[];
-  readonly contexts: ReadonlyMap<string, Context>;
-}
-
 /** An ENV that is not in the file, and stands where the FROM is; none without variables. */
 function givenEnv({ node }: FromInstruction, env: PlanOptions['env'] = {}): Instruction[] {
   const isSpecial = (char: string) => char === '"' || char === '$' || char === node.escape;
@@ -211,73 +205,11 @@ function givenEnv({ node }: FromInstruction, env: PlanOptions['env'] = {}): Inst
   return [{ kind: 'env', node: own, pairs, isLegacy: false }];
 }
 
-interface Context {
-  readonly name: string;
-  /** Of the same file, in place of anything else. */
-  readonly stage?: string | undefined;
-}
-
-function contextsOf({ contexts = [], stageContexts }: PlanOptions): Map<string, Context> {
-  return new Map(
-    [...contexts].map((name) => [
-      familiarName(name.toLowerCase()),
-      { name, stage: stageContexts?.get(name) },
-    ]),
-  );
-}
-
-/** What stands in for a stage or image of this name; undefined when nothing does. */
-function contextOf(name: string, { contexts, stages }: Known): StageBase | undefined {
-  const context = contexts.get(familiarName(name.toLowerCase()));
-  if (!context) return undefined;
-  const { stage } = context;
-  if (stage === undefined) return { kind: 'context', name: context.name };
-  const found = stages.findLast((one) => one.name === stage.toLowerCase());
-  if (found) return { kind: 'stage', index: found.index };
-  const names = stages.map((one) => one.name).filter((one) => one !== undefined);
-  throw new Complaint(
-    `build context ${context.name}: no stage ${JSON.stringify(stage)} comes before this${didYouMean(stage, names)}`,
-  );
-}
-
-function baseOf(
-  from: FromInstruction,
-  image: string,
-  known: Known & { readonly names: readonly string[] },
-): StageBase {
-  const context = contextOf(image, known);
-  if (context) return context;
-  if (image === 'scratch') return { kind: 'scratch' };
-  const stage = known.stages.findLast(({ name }) => name === image.toLowerCase());
-  if (stage) return { kind: 'stage', index: stage.index };
-  if (isImageName(image)) return { kind: 'image', reference: image };
-  const above = known.stages.map(({ name }) => name).filter((name) => name !== undefined);
-  throw wrongBase(from, image, { above, all: known.names });
-}
-
 function platformOf(from: FromInstruction, inputs: BuildInputs, options: PlanOptions): Platform | undefined {
   if (from.platform === undefined) return undefined;
   const text = expand(from.platform, (name) => inputs.globals.get(name), inputs).text;
   if (text !== '') return parsePlatform(text, options.targetPlatform);
   throw new Complaint(`empty platform value from expression ${from.platform}`, { near: from.platform });
-}
-
-/** `--from`: a named context, a stage by name or index, or else an image. */
-function resolved(
-  name: string,
-  known: Known & { readonly asking?: Pick<Stage, 'index'> | undefined },
-): StageBase | undefined {
-  const context = contextOf(name, known);
-  if (context) return context;
-  if (name === 'scratch') return { kind: 'scratch' };
-  if (/^[-+]?\d+$/.test(name)) {
-    const stage = known.stages[Number(name)];
-    return stage && { kind: 'stage', index: stage.index };
-  }
-  const named = known.stages.filter((stage) => stage.name === name.toLowerCase());
-  const before = named.findLast((stage) => stage.index < (known.asking?.index ?? Number.POSITIVE_INFINITY));
-  const stage = before ?? named.at(-1);
-  return stage ? { kind: 'stage', index: stage.index } : { kind: 'image', reference: name };
 }
 
 function targetStage(stages: readonly Stage[], wanted: string | undefined): Stage {
