@@ -112,6 +112,10 @@ async function fetchImage(store: Store, location: Location, options: PullOptions
   const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
   await using source = resolved.source;
   const origin = location.transport === 'docker' ? repositoryName(location.reference) : undefined;
+  // one at a time: whose name it is depends on what is there
+  using _ = options.aside
+    ? await store.leases.hold(`name:${resolved.names[0] ?? label}`, 'exclusive')
+    : undefined;
   const isAside = options.aside === true && standsAside(store, resolved.names, platform);
   await using sink = storeSink(store, {
     names: isAside ? [] : resolved.names,

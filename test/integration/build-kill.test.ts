@@ -55,7 +55,8 @@ function contextOf(bench: Bench, dockerfile: string): string {
 function logOf(bench: Bench): string[] {
   const caches = join(bench.root, 'cache-mounts');
   try {
-    return readdirSync(caches).flatMap((name) =>
+    const names = readdirSync(caches).filter((name) => !name.endsWith('.json'));
+    return names.flatMap((name) =>
       readFileSync(join(caches, name, 'log'), 'utf8')
         .trim()
         .split('\n'),

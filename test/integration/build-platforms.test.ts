@@ -43,7 +43,7 @@ describe.each(PEOPLE)('several platforms as %s', (person) => {
     const context = contextOf(bench, CROSS);
     for (const flags of [[], ['--no-cache', '--jobs', '3']]) {
       const said = bench.run('build', ...flags, ...PLATFORMS, '-t', 'app', context);
-      expect(said.match(/^ran-once$/gm)).toHaveLength(1);
+      expect(said.match(/ran-once$/gm)).toHaveLength(1);
       expect(said).toContain('[linux/arm64] [1/3] STEP 1/2: FROM');
     }
     const list = listOf(bench, 'app');

@@ -125,7 +125,10 @@ export const spec = defineCommand({
     explain: bool('say for a step that is not in the cache what differs from the last time', {
       env: ['BLD_EXPLAIN'],
     }),
-    jobs: value('stages that are built at once', readAtLeast(0), { value: 'N', fallback: 1 }),
+    jobs: value('stages that are built at once; 0 is the number of cores', readAtLeast(0), {
+      value: 'N',
+      fallback: 0,
+    }),
     secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
     'fail-on-secret': bool('fail when a layer holds a secret, instead of a warning'),
     ssh: list('agent for RUN --mount=type=ssh and for git: default, ID=SOCKET or ID=KEY[,KEY]', {
