@@ -4,13 +4,16 @@
  * The program is laid out for its start, which is most of what a short command costs. Chunks become CommonJS, for Node
  * begins 6 ms sooner than with modules; those that commands load together are packed in one file, for each file costs
  * 0.2 ms; and each pack has beside it the machine code of the functions that its commands were seen to call here, for
- * compiling them is a third of the time. What does not fit (another Node, a file that is gone) is compiled as usual.
+ * compiling them is a third of the time. The commands of every script have a pack of their own besides, of just the chunks
+ * that they were seen to load. What does not fit (another Node, a file that is gone) is compiled as usual.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
 
 const ROOT = import.meta.dirname;
@@ -85,6 +88,30 @@ const PACKS = [
   },
 ];
 
+/**
+ * The commands of every script, each with the words to see what it loads by, in an order in which each finds what it
+ * needs. `prepare` stands for no pack.
+ */
+const HOT = [
+  ['from', 'from', '--name', 'hot', 'scratch'],
+  ['copy', 'copy', 'hot', '/etc/hostname', '/etc/'],
+  ['prepare', 'copy', 'hot', 'HELPER', '/helper'],
+  ['run', 'run', 'hot', '/helper'],
+  ['config', 'config', '--env', 'A=b', '--cmd', 'sh', '--label', 'a=b', 'hot'],
+  ['commit', 'commit', 'hot', 'hot'],
+  ['push', 'push', '--quiet', 'hot', 'docker://REGISTRY/hot'],
+  ['pull', 'pull', '--quiet', 'docker://REGISTRY/hot'],
+  ['prepare', 'build', '--quiet', '--tag', 'built', 'CONTEXT'],
+  ['build', 'build', '--quiet', '--tag', 'built', 'CONTEXT'],
+  ['images', 'images', '-q'],
+  ['containers', 'containers'],
+  ['inspect', 'inspect', 'hot'],
+  ['rm', 'rm', 'hot'],
+];
+const SAME = { bud: 'build', 'build-using-dockerfile': 'build' };
+/** Global flags whose value is the next word. */
+const VALUED = ['--root', '--runroot', '--log-level', '--log-format', '--storage-driver', '--cgroup-manager'];
+
 /** What the warming builds: files and settings, for where it runs no command may be allowed. */
 const DOCKERFILE = `FROM scratch AS files
 ARG NAME=warm
@@ -99,17 +126,38 @@ CMD ["true"]
 `;
 
 /** As much of a registry as the warming needs: it keeps what it is sent. */
-const REGISTRY = `const kept=new Map;const registry=require("node:http").createServer(async(asked,answer)=>{
-const body=Buffer.concat(await asked.toArray()),{pathname,searchParams}=new URL(asked.url,"http://x"),at=pathname.split("/").pop();
-const say=(status,headers,bytes)=>answer.writeHead(status,headers).end(bytes);
-const digest="sha256:"+require("node:crypto").createHash("sha256").update(body).digest("hex");
-if(pathname==="/v2/")return say(200);
-if(asked.method==="POST")return say(202,{location:"/v2/warm/blobs/uploads/one"});
-if(asked.method==="PATCH")return kept.set("part",body),say(202,{location:pathname});
-if(asked.method==="PUT"){const whole=searchParams.get("digest");kept.set(whole??at,{bytes:whole&&!body.length?kept.get("part"):body,type:asked.headers["content-type"]});
-if(!whole)kept.set(digest,kept.get(at));return say(201,{"docker-content-digest":whole??digest})}
-const it=kept.get(at);if(!it)return say(404);
-say(200,{"content-type":it.type??"application/octet-stream","content-length":it.bytes.length},asked.method==="HEAD"?undefined:it.bytes)})`;
+async function startRegistry() {
+  const kept = new Map();
+  const server = createServer(async (asked, answer) => {
+    const body = Buffer.concat(await asked.toArray());
+    const { pathname, searchParams } = new URL(asked.url, 'http://registry');
+    const last = pathname.split('/').pop();
+    const say = (status, headers, bytes) => answer.writeHead(status, headers).end(bytes);
+    const whole = searchParams.get('digest');
+    if (pathname === '/v2/') return say(200);
+    if (asked.method === 'POST') return say(202, { location: `${pathname}one` });
+    if (asked.method === 'PATCH') {
+      kept.set(pathname, { bytes: body });
+      return say(202, { location: pathname });
+    }
+    if (asked.method === 'PUT') {
+      const digest = whole ?? `sha256:${createHash('sha256').update(body).digest('hex')}`;
+      const bytes = whole && body.length === 0 ? kept.get(pathname).bytes : body;
+      const stored = { bytes, type: asked.headers['content-type'] };
+      kept.set(digest, stored).set(last, stored);
+      return say(201, { 'docker-content-digest': digest });
+    }
+    const found = kept.get(last);
+    if (!found) return say(404);
+    const headers = {
+      'content-type': found.type ?? 'application/octet-stream',
+      'content-length': found.bytes.length,
+    };
+    say(200, headers, asked.method === 'HEAD' ? undefined : found.bytes);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { host: `127.0.0.1:${server.address().port}`, server };
+}
 
 function commands(names) {
   return names
@@ -193,9 +241,17 @@ const files=${JSON.stringify(files)},parts={__proto__:null},made={__proto__:null
 function open(name){const filename=__dirname+"/"+name+".js";let cachedData;try{cachedData=fs.readFileSync(__dirname+"/"+name+".code")}catch{}
 const script=scripts[name]=new Script(fs.readFileSync(filename,"latin1"),{filename,cachedData});
 Object.assign(parts,script.runInThisContext()(require,__load,__lazy,__meta))}
-function __load(id){const known=made[id];if(known)return known.exports;const file=files[id];if(!file)return require(id);
-if(!parts[id])open(file);const it=made[id]={exports:{}};parts[id](it,it.exports);return it.exports}
+function __load(id){const known=made[id];if(known)return known.exports;const file=files[id];if(!parts[id]){if(!file)return require(id);open(file)}
+const it=made[id]={exports:{}};parts[id](it,it.exports);return it.exports}
 Object.assign(exports,{__load,__lazy,__meta});
+`;
+}
+
+/** Opens the pack of the command that was given, if it has one. */
+function opener(hot) {
+  return `const hot=${JSON.stringify(hot)},valued=${JSON.stringify(VALUED)},words=process.argv.slice(2);let at=0;
+while(words[at]?.startsWith("-"))at+=valued.includes(words[at])?2:1;
+if(Object.hasOwn(hot,words[at]??""))open(hot[words[at]]);
 `;
 }
 
@@ -220,70 +276,134 @@ function idOf(path) {
   return name === 'main.js' ? './start.js' : `./${name}`;
 }
 
+/** Writes the chunks as one file; its name. */
+function writePack(name, paths, codes) {
+  const parts = paths.map((path) => `"${idOf(path)}"(module,exports){${codes.get(path)}}`);
+  const code = `(function(require,__load,__lazy,__meta){return{\n${parts.join(',\n')}}})`;
+  // the name tells the content, so that code of another build is never taken for its own
+  const file = `${name}-${createHash('sha256').update(code).digest('hex').slice(0, 8)}`;
+  writeFileSync(join(OUT, `${file}.js`), code);
+  return file;
+}
+
 /** Writes the packs and the chunks that are in none; returns the chunks' places. */
 function layOut({ outputs, codes }) {
   const files = {};
-  const left = new Map(codes);
+  const left = new Set(codes.keys());
   for (const { name, entries } of PACKS) {
     const starts = Object.keys(outputs).filter((path) => entries.includes(outputs[path].entryPoint));
-    const mine = [...closure(outputs, starts)].filter((path) => left.has(path));
-    const parts = mine.map((path) => `"${idOf(path)}"(module,exports){${left.get(path)}}`);
-    const code = `(function(require,__load,__lazy,__meta){return{\n${parts.join(',\n')}}})`;
-    // the name tells the content, so that code of another build is never taken for its own
-    const file = `${name}-${createHash('sha256').update(code).digest('hex').slice(0, 8)}`;
-    writeFileSync(join(OUT, `${file}.js`), code);
-    for (const path of mine) {
-      files[idOf(path)] = file;
-      left.delete(path);
-    }
+    const mine = [...closure(outputs, starts)].filter((path) => left.delete(path));
+    const file = writePack(name, mine, codes);
+    for (const path of mine) files[idOf(path)] = file;
   }
-  for (const [path, code] of left) {
-    writeFileSync(join(OUT, basename(path)), `const{__load,__lazy,__meta}=require("./main.js");${code}\n`);
+  for (const path of left) {
+    const code = `const{__load,__lazy,__meta}=require("./main.js");${codes.get(path)}\n`;
+    writeFileSync(join(OUT, basename(path)), code);
   }
   return files;
 }
 
-/** Runs each pack's commands and keeps the machine code of what they called. */
-function warm(files, programChunk) {
-  const scratch = mkdtempSync(join(tmpdir(), 'bld-warm-'));
-  writeFileSync(join(scratch, 'Dockerfile'), DOCKERFILE);
-  const shown = (word) => word.replace('CONTEXT', scratch).replace('HELPER', HELPER);
-  const places = ['--root', join(scratch, 'root'), '--runroot', join(scratch, 'run')];
-  const plan = PACKS.map(({ name, warm: lines }) => ({
-    file: Object.values(files).find((file) => file.startsWith(`${name}-`)),
-    lines: lines.map((words) => [...places, ...words.map(shown)]),
-  }));
+/** A place to run commands in: a store, a registry, a context. Ended with `close`. */
+async function openScratch() {
+  const directory = mkdtempSync(join(tmpdir(), 'bld-warm-'));
+  writeFileSync(join(directory, 'Dockerfile'), DOCKERFILE);
+  const { host, server } = await startRegistry();
+  const shown = (word) =>
+    word.replace('CONTEXT', directory).replace('HELPER', HELPER).replace('REGISTRY', host);
+  const places = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
+  return {
+    argv: (words) => [...places, ...words.map(shown)],
+    close() {
+      server.close();
+      server.closeAllConnections();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * Runs commands in a process of their own, and keeps the machine code of what they called in the packs named; the chunks
+ * that were loaded. `before` is done first.
+ */
+async function observe({ files, programChunk, before = '' }, lines) {
+  const said = join(OUT, 'loaded.json');
   // chunks outside of packs get their loader from main.js: here from this
-  const script = `${loader(files)}require.cache[__dirname+"/main.js"]=module;(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});
+  const script = `${loader(files)}require.cache[__dirname+"/main.js"]=module;${before}
+(async()=>{const{run,watchInterrupts}=__load(${JSON.stringify(programChunk)});
 const env={...process.env,BLD_LOG_LEVEL:"error"},interrupts=watchInterrupts(()=>{});
-${REGISTRY};await new Promise((done)=>registry.listen(0,"127.0.0.1",done));
-const host="127.0.0.1:"+registry.address().port;
-for(const{file,lines}of ${JSON.stringify(plan)}){for(const argv of lines)await run({argv:argv.map((word)=>word.replace("REGISTRY",host)),env,interrupts});
-if(scripts[file])fs.writeFileSync(__dirname+"/"+file+".code",scripts[file].createCachedData())}registry.close();registry.closeAllConnections()})()`;
-  const file = join(OUT, 'warm.js');
-  writeFileSync(file, script);
+for(const{file,argv}of ${JSON.stringify(lines)}){await run({argv,env,interrupts});
+if(scripts[file])fs.writeFileSync(__dirname+"/"+file+".code",scripts[file].createCachedData())}
+fs.writeFileSync(${JSON.stringify(said)},JSON.stringify(["./start.js",...Object.keys(made)]));process.exit()})()`;
+  const path = join(OUT, 'warm.js');
+  writeFileSync(path, script);
   const { NODE_OPTIONS: _, ...env } = process.env;
   try {
-    execFileSync(existsSync(NODE) ? NODE : process.execPath, [file], {
-      stdio: 'ignore',
-      env,
-      timeout: 60_000,
-    });
-  } catch (error) {
-    console.warn(`bld will start a little slower: ${error.message}`);
+    await promisify(execFile)(existsSync(NODE) ? NODE : process.execPath, [path], { env, timeout: 60_000 });
+    return JSON.parse(readFileSync(said, 'utf8'));
   } finally {
-    rmSync(file);
-    rmSync(scratch, { recursive: true, force: true });
+    rmSync(path);
+    rmSync(said, { force: true });
   }
 }
 
+/** Runs each pack's commands and keeps the machine code of what they called. */
+async function warm(place) {
+  const scratch = await openScratch();
+  try {
+    const lines = PACKS.flatMap(({ name, warm: all }) => {
+      const file = Object.values(place.files).find((one) => one.startsWith(`${name}-`));
+      return all.map((words) => ({ file, argv: scratch.argv(words) }));
+    });
+    await observe(place, lines);
+  } finally {
+    scratch.close();
+  }
+}
+
+/** Makes a pack for each of the commands that scripts are made of; which file is whose. */
+async function warmHot(place, { outputs, codes }) {
+  const paths = new Map(Object.keys(outputs).map((path) => [idOf(path), path]));
+  const packs = {};
+  const first = await openScratch();
+  try {
+    for (const [name, ...words] of HOT) {
+      const loaded = await observe(place, [{ argv: first.argv(words) }]);
+      const mine = loaded.map((id) => paths.get(id)).filter((path) => path !== undefined);
+      if (name !== 'prepare') packs[name] = writePack(`hot-${name}`, mine, codes);
+    }
+  } finally {
+    first.close();
+  }
+  const second = await openScratch();
+  try {
+    for (const [name, ...words] of HOT) {
+      const file = packs[name];
+      const before = file ? `open(${JSON.stringify(file)});` : '';
+      await observe({ ...place, before }, [{ file, argv: second.argv(words) }]);
+    }
+  } finally {
+    second.close();
+  }
+  const same = Object.entries(SAME).map(([alias, name]) => [alias, packs[name]]);
+  return { ...packs, ...Object.fromEntries(same) };
+}
+
 async function program() {
-  const { outputs, codes } = await chunks();
-  const files = layOut({ outputs, codes });
-  writeFileSync(join(OUT, 'main.js'), `${loader(files)}__load("./start.js");\n`);
+  const bundle = await chunks();
+  const { outputs } = bundle;
+  const files = layOut(bundle);
   writeFileSync(join(OUT, 'package.json'), '{"type":"commonjs"}\n');
   const entry = Object.keys(outputs).find((path) => outputs[path].entryPoint === 'src/cli/program.ts');
-  warm(files, idOf(entry));
+  const place = { files, programChunk: idOf(entry) };
+  const writeMain = (hot) =>
+    writeFileSync(join(OUT, 'main.js'), `${loader(files)}${opener(hot)}__load("./start.js");\n`);
+  writeMain({});
+  try {
+    await warm(place);
+    writeMain(await warmHot(place, bundle));
+  } catch (error) {
+    console.warn(`bld will start a little slower: ${error.message}`);
+  }
 }
 
 async function library() {
