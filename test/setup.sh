@@ -3,8 +3,8 @@
 # `npm test`; quick when all is there. Needs root and Debian's apt to install; elsewhere it says what is missing, and
 # the tests that need it say so too.
 set -eu
-packages="uidmap busybox-static openssl xz-utils bzip2 zstd attr git openssh-client cpp procps docker-registry skopeo umoci buildah podman
-  runc crun slirp4netns passt fuse-overlayfs docker.io iptables"
+packages="uidmap busybox-static openssl xz-utils bzip2 zstd attr git openssh-client cpp procps docker-registry skopeo
+  umoci buildah podman runc crun slirp4netns passt fuse-overlayfs docker.io iptables"
 missing=""
 for package in $packages; do
   dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"

@@ -8,6 +8,7 @@
 #include "addon.h"
 #include "fsops.h"
 #include "kernel.h"
+#include "sha256.h"
 
 static napi_value js_open_root(struct call *call) {
   char path[PATH_MAX];
@@ -282,6 +283,16 @@ static napi_value js_flock(struct call *call) {
   return bool_value(call, taken);
 }
 
+static napi_value js_sha256(struct call *call) {
+  struct bytes data = buffer_at(call, 0);
+  char hex[65];
+  napi_value result = NULL;
+  if (call->err.code) return NULL;
+  sha256_hex(data.data, data.len, hex);
+  napi_create_string_latin1(call->env, hex, 64, &result);
+  return result;
+}
+
 static napi_value js_umask(struct call *call) {
   mode_t mask = (mode_t)number_at(call, 0);
   return call->err.code ? NULL : number_value(call, umask(mask));
@@ -295,6 +306,6 @@ const struct export file_exports[] = {
     {"chmod", js_chmod}, {"setTimes", js_set_times}, {"getXattrs", js_get_xattrs}, {"getXattr", js_get_xattr},
     {"setXattr", js_set_xattr}, {"removeXattr", js_remove_xattr}, {"createFile", js_create_file},
     {"copyFile", js_copy_file}, {"readFile", js_read_file}, {"extents", js_extents}, {"syncfs", js_syncfs},
-    {"flock", js_flock}, {"umask", js_umask},
+    {"flock", js_flock}, {"umask", js_umask}, {"sha256", js_sha256},
     {NULL, NULL},
 };

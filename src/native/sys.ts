@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { lendSha256 } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { installRoot } from './install.ts';
 
@@ -135,6 +136,9 @@ export interface Sys {
   ): readonly [pid: number, channel: Fd];
   /** prctl(PR_SET_CHILD_SUBREAPER) and the like are the helper's; this is the process's umask, 0 for exact modes. */
   umask(mask: number): number;
+
+  /** Hexadecimal; slow beside OpenSSL, and there at once. */
+  sha256(bytes: Uint8Array): string;
 }
 
 /** The addon's own face: numbers, Buffers and packed records, so that one call crosses into C once. */
@@ -304,3 +308,5 @@ export function sys(): Sys {
   loaded ??= wrap(load());
   return loaded;
 }
+
+lendSha256((bytes) => sys().sha256(bytes));
