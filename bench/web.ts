@@ -33,6 +33,7 @@ RUN gcc -O2 -o /usr/local/bin/tool /src/tool.c
 
 FROM $DEBIAN AS web
 COPY runtime /usr/local
+ENV PATH=/usr/local/bin:/usr/bin:/bin
 WORKDIR /app
 COPY package.json package-lock.json authorities.crt ./
 RUN node /usr/local/npm/bin/npm-cli.js ci --no-audit --no-fund --cafile authorities.crt
