@@ -85,7 +85,12 @@ export function spawnHelper(options: HelperOptions): Helper {
       if (running) tellHelper(channel, Buffer.from('g'));
     },
     kill(signal) {
-      if (running) process.kill(pid, signal);
+      if (!running) return;
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        if (!isErrno(error, 'ESRCH')) throw error; // it has ended, and the word of that is on its way
+      }
     },
     ended,
   };

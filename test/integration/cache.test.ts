@@ -42,7 +42,7 @@ interface Built {
 }
 
 async function build(bench: Bench, ...args: readonly string[]): Promise<Built> {
-  const { code, stdout, stderr } = await bench.call(['build', ...args]);
+  const { code, stdout, stderr } = await bench.call(['build', '--jobs=1', ...args]);
   if (code !== 0) throw new Error(`exit ${code}: ${stderr}`);
   const replayed = stdout.split('\n').filter((line) => line.startsWith('--> Using cache')).length;
   return { id: stdout.trim().split('\n').at(-1) ?? '', replayed, stdout, stderr };
