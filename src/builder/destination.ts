@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { posix } from 'node:path';
 import { BldError, isErrno } from '../base/errors.ts';
 import type { OwnerWriter } from '../layers/owner.ts';
-import { type Fd, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, sys } from '../native/sys.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 
@@ -95,7 +95,6 @@ export function followed(root: Fd, path: string): string {
 
 /** Where the link leads that stands at the path, whose directories are no links. */
 function linkAt(root: Fd, path: string): string | null {
-  const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
   let fd: Fd;
   try {
     fd = sys().openIn(root, Buffer.from(path.replace(/^\/+/, '') || '.'), O_PATH | constants.O_NOFOLLOW);
@@ -113,7 +112,6 @@ function linkAt(root: Fd, path: string): string | null {
 
 /** What stands at the path, links followed: `dir`, `other`, or nothing. */
 export function kindAt(root: Fd, path: string): 'dir' | 'other' | null {
-  const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
   try {
     const fd = sys().openIn(root, Buffer.from(path.replace(/^\/+/, '') || '.'), O_PATH);
     try {

@@ -1,11 +1,11 @@
-import { constants, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { digestOf, hexOf } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { randomHex } from '../base/random.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
 import { visibleStack } from '../layers/root.ts';
-import { type Fd, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
 import { type CacheMount, cacheAt, openCaches } from './cache-mounts.ts';
 import type { Container } from './container.ts';
@@ -13,8 +13,6 @@ import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
 import type { Ownership } from './ownership.ts';
 import { type Propagation, parseVolume, propagationOf, type Volume } from './volumes.ts';
-
-const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
 
 export interface MountRequest {
   /** `SOURCE:TARGET[:OPTIONS]`. */

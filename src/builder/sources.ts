@@ -2,10 +2,8 @@ import { constants } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { BldError, isErrno } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
-import { type Fd, type Stat, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, type Stat, sys } from '../native/sys.ts';
 import { glob, hasWildcard } from './glob.ts';
-
-const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
 
 /** Where the sources of a copy are looked for. */
 export interface SourceRoot {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { explain } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { type Fd, type Stat, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, type Stat, sys } from '../native/sys.ts';
 import type { StoreKind } from '../store/types.ts';
 import { joined } from './directories.ts';
 import { type OwnerView, readMeta } from './owner.ts';
@@ -34,7 +34,6 @@ interface Frame {
 }
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
-const O_PATH = 0o10000000;
 const ROOT = Buffer.alloc(0);
 
 function namesOf(parts: readonly Part[]): Frame['names'] {

@@ -1,12 +1,10 @@
 import { constants } from 'node:fs';
 import { BldError, isErrno } from '../base/errors.ts';
-import { type Fd, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, sys } from '../native/sys.ts';
 import { shownPath } from './tar/entry.ts';
 import type { Location } from './types.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
-/** As <fcntl.h>; Node's constants lack it. */
-const O_PATH = 0o10000000;
 const EMPTY = Buffer.alloc(0);
 const SLASH = Buffer.from('/');
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type Fd, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, sys } from '../native/sys.ts';
 import { type NewObject, setTime, timeForKernel } from './place.ts';
 import type { Location } from './types.ts';
 
@@ -19,8 +19,6 @@ const ONLY_TIME = 4;
 const NOTHING = Buffer.alloc(0);
 const HERE = Buffer.from('.');
 const { O_DIRECTORY } = constants;
-/** As <fcntl.h>; Node's constants lack it. */
-const O_PATH = 0o10000000;
 
 /** A small regular file to be made, plain: `OwnerWriter.isPlain`. */
 export interface QueuedFile {
@@ -63,22 +61,18 @@ export class FileQueue implements AsyncDisposable {
    * again. Throws what went wrong with files before.
    */
   add({ dir, name }: Location, key: unknown, file: QueuedFile): Promise<void> | undefined {
-    const { data, object, ids, replace } = file;
+    const { data, object, ids, replace, make } = file;
     // too long: there is no room for it, and the kernel will refuse it
-    if (name.length >= NAME_ROOM) return this.settle().then(() => file.make({ dir, name }));
-    const at = { dir: this.#hold(dir, key), name };
-    const flags = HAS_MTIME | (replace ? REPLACE : 0);
-    this.#push(at, { ...ids, mode: object.mode, mtime: object.mtime, flags }, data);
-    this.#batch?.makes.push(() => file.make(at));
-    return this.#full();
+    if (name.length >= NAME_ROOM) return this.settle().then(() => make({ dir, name }));
+    const { mode, mtime } = object;
+    const record = { ...ids, mode, mtime, flags: HAS_MTIME | (replace ? REPLACE : 0) };
+    return this.#enqueue({ dir, name }, key, { record, data, make });
   }
 
   /** Queues the setting of a time, behind the files that would change it. */
-  setTime({ dir, name }: Location, key: unknown, mtime: bigint): Promise<void> | undefined {
-    const at = { dir: this.#hold(dir, key), name };
-    this.#push(at, { mode: 0, uid: 0, gid: 0, mtime, flags: ONLY_TIME }, NOTHING);
-    this.#batch?.makes.push(() => setTime(at, mtime));
-    return this.#full();
+  setTime(at: Location, key: unknown, mtime: bigint): Promise<void> | undefined {
+    const record = { mode: 0, uid: 0, gid: 0, mtime, flags: ONLY_TIME };
+    return this.#enqueue(at, key, { record, data: NOTHING, make: (held) => setTime(held, mtime) });
   }
 
   /** True when nothing is queued or on its way. */
@@ -98,24 +92,27 @@ export class FileQueue implements AsyncDisposable {
     if (this.#running === running) this.#running = undefined;
   }
 
-  /** The queue's own descriptor of the directory, for the caller's may be closed meanwhile. */
-  #hold(dir: Fd, key: unknown): Fd {
+  #enqueue({ dir, name }: Location, key: unknown, { record, data, make }: Entry): Promise<void> | undefined {
     this.#batch ??= emptyBatch();
-    if (this.#directory?.key !== key || key === undefined) {
-      const fd = sys().openIn(dir, HERE, O_PATH | O_DIRECTORY);
-      this.#batch.directories.push(fd);
-      this.#directory = { key, fd };
-    }
-    return this.#directory?.fd ?? dir;
-  }
-
-  #push(at: Location, record: PackedFile, data: Buffer): void {
     const batch = this.#batch;
-    if (!batch) throw new Error('internal: no batch');
+    let held = this.#directory;
+    if (!held || held.key !== key) {
+      // the queue's own, for the caller's may be closed meanwhile
+      held = { key, fd: sys().openIn(dir, HERE, O_PATH | O_DIRECTORY) };
+      batch.directories.push(held.fd);
+      this.#directory = held;
+    }
+    const at = { dir: held.fd, name };
     batch.starts.push(batch.used);
     batch.used = pack(batch.records, batch.used, at, record);
     batch.datas.push(data);
+    batch.makes.push(() => make(at));
     batch.bytes += data.length;
+    if (batch.starts.length < MOST_FILES && batch.bytes < MOST_BYTES) return undefined;
+    const before = this.#running;
+    this.#take();
+    this.#send(batch);
+    return before;
   }
 
   #take(): Batch | undefined {
@@ -123,15 +120,6 @@ export class FileQueue implements AsyncDisposable {
     this.#batch = undefined;
     this.#directory = undefined;
     return batch;
-  }
-
-  #full(): Promise<void> | undefined {
-    const batch = this.#batch;
-    if (!batch || (batch.starts.length < MOST_FILES && batch.bytes < MOST_BYTES)) return undefined;
-    const before = this.#running;
-    this.#take();
-    this.#send(batch);
-    return before;
   }
 
   #send(batch: Batch): void {
@@ -155,6 +143,10 @@ interface PackedFile {
   readonly gid: number;
   readonly mtime: bigint;
   readonly flags: number;
+}
+
+interface Entry extends Pick<QueuedFile, 'data' | 'make'> {
+  readonly record: PackedFile;
 }
 
 function pack(records: Buffer, start: number, { dir, name }: Location, file: PackedFile): number {

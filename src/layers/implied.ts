@@ -1,13 +1,12 @@
 import { constants } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
-import { type Fd, sys } from '../native/sys.ts';
+import { type Fd, O_PATH, sys } from '../native/sys.ts';
 import type { StoreKind } from '../store/types.ts';
 import { readMeta } from './owner.ts';
 import { ownerFileOf, readOwners } from './owner-file.ts';
 import type { Meta } from './types.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
-const O_PATH = 0o10000000;
 const SELF = Buffer.alloc(0);
 
 /**

@@ -1,4 +1,5 @@
 import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
+import { HARMLESS_DEVICES } from '../base/devices.ts';
 import { type Fd, sys } from '../native/sys.ts';
 import type { OwnerWriter } from './owner.ts';
 import type { Extent } from './tar/entry.ts';
@@ -17,11 +18,8 @@ export const SMALL_FILE = 1 << 20;
 const TIME_MAX = 2n ** 63n - 1n;
 const NOTHING = Buffer.alloc(0);
 
-/**
- * Devices that a container may use anyway: null, zero, full, random, urandom, tty, ptmx. Others are kept as records, so
- * that no image puts a disk or the machine's memory within reach of whoever can read the store.
- */
-const HARMLESS = new Set(['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:2']);
+/** Others are kept as records, so that no image puts a disk or the machine's memory within reach of whoever can read the store. */
+const HARMLESS = new Set(HARMLESS_DEVICES.map(([major, minor]) => `${major}:${minor}`));
 
 /** The time, cut to what the kernel takes. */
 export function timeForKernel(mtime: bigint): bigint {

@@ -179,6 +179,9 @@ interface Addon {
 
 type Direct = Omit<Sys, Exclude<keyof Addon, 'statRecord'> | 'tryLock' | 'unlock'>;
 
+/** As <fcntl.h>, the same on every architecture; Node's constants lack it. */
+export const O_PATH = 0o10000000;
+
 /** By the type bits of `st_mode` >> 12, which are also the DT_* of a directory's entries. */
 const TYPES: readonly (FileType | undefined)[] = [
   undefined,

@@ -1,3 +1,4 @@
+import { HARMLESS_DEVICES } from '../base/devices.ts';
 import type { SeccompProfile, SeccompRule } from './seccomp.ts';
 
 /** Allowed to everybody, by what the calls are about. */
@@ -95,8 +96,8 @@ function argument(name: string, op: string, value: number, valueTwo = 0): Seccom
 const TYPE_MASK = 0o170000;
 const PLAIN_TYPES = [0, 0o010000, 0o100000, 0o140000];
 const CHARACTER = 0o020000;
-/** null, zero, full, random, urandom; tty, ptmx: what every container has. Their numbers as mknod takes them. */
-const HARMLESS = [3, 5, 7, 8, 9].map((minor) => (1 << 8) | minor).concat([(5 << 8) | 0, (5 << 8) | 2]);
+/** Their numbers as mknod takes them. */
+const HARMLESS = HARMLESS_DEVICES.map(([major, minor]) => (major << 8) | minor);
 
 /**
  * No device of the machine can be made: then those that are made may work, as tools that bootstrap a system expect. All

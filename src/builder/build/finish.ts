@@ -29,7 +29,8 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isInde
       });
   try {
     const descriptor = await deliver(first.engine, made, options);
-    return { ...made, names, manifest: descriptor?.digest ?? null, descriptor };
+    const { unusedBuildArgs } = first.plan;
+    return { ...made, names, manifest: descriptor?.digest ?? null, descriptor, unusedBuildArgs };
   } finally {
     if (isPassing) await dropMade(first.engine, made);
   }

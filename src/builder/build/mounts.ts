@@ -1,11 +1,11 @@
-import { constants, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { BldError, isErrno } from '../../base/errors.ts';
 import type { BindMount, CacheMount, Mount, MountOptions } from '../../dockerfile/mount.ts';
 import { FileQueue } from '../../layers/file-queue.ts';
 import { ownerWriter } from '../../layers/owner.ts';
 import { ownerFileOf } from '../../layers/owner-file.ts';
-import { type Fd, sys } from '../../native/sys.ts';
+import { type Fd, O_PATH, sys } from '../../native/sys.ts';
 import type { MountFlag, RunMount } from '../../runtime/spec.ts';
 import { openCaches } from '../cache-mounts.ts';
 import { TreeCopy } from '../copy-tree.ts';
@@ -18,7 +18,6 @@ import { mountPropagation } from '../run-mounts.ts';
 import { type FileSource, sourceOf } from './sources.ts';
 import type { StepPlace } from './stage.ts';
 
-const { O_PATH = 0o10000000 } = constants as { O_PATH?: number };
 const SELF = Buffer.alloc(0);
 
 /** A mount of a RUN whose files come from somewhere: bind, or a cache that starts with something. */

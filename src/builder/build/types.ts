@@ -63,6 +63,8 @@ export interface Built extends Committed {
   readonly images: readonly BuiltPlatform[];
   /** True for an index. */
   readonly isIndex: boolean;
+  /** Build arguments that no ARG of the Dockerfile declares. */
+  readonly unusedBuildArgs: readonly string[];
 }
 
 /** The image for one platform. */

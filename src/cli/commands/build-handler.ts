@@ -239,12 +239,11 @@ async function perform(work: Work): Promise<Outcome> {
   if (call.method === 'outline') return tellOutline(planOf(source, building), call.format);
   for (const file of [options.iidfile, options.iidfileRaw])
     if (file !== undefined) rmSync(file, { force: true });
-  const plan = planOf(source, building);
   const made = await build(engine, source, { ...building, onEvent });
   for (const { rule, message, place } of report.warnings)
     view.warning(rule, message, { file: place.source.name, line: place.range.start.line });
-  if (plan.unusedBuildArgs.length > 0) {
-    view.say(`[Warning] one or more build args were not consumed: [${plan.unusedBuildArgs.join(' ')}]\n`);
+  if (made.unusedBuildArgs.length > 0) {
+    view.say(`[Warning] one or more build args were not consumed: [${made.unusedBuildArgs.join(' ')}]\n`);
   }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     view.say(`Successfully tagged ${name}\n`);
