@@ -6,7 +6,13 @@ export default defineConfig({
     projects: [
       {
         // one process for many files: to load the sources anew for each takes longer than the tests
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, isolate: false },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 30_000,
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         test: {
@@ -15,6 +21,8 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 300_000,
           maxWorkers: 2,
+          // after the unit tests: groups of unlike worker counts cannot run together
+          sequence: { groupOrder: 1 },
           globalSetup: ['test/helpers/system.ts'],
         },
       },

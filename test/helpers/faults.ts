@@ -15,8 +15,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { expect, inject } from 'vitest';
 import { isErrno } from '../../src/base/errors.ts';
-import type { Bench, Output } from './bld.ts';
+import { Bench, type Output, type Person } from './bld.ts';
 import { sha256, type TestRegistry } from './registry.ts';
 
 const OCI = 'application/vnd.oci.image';
@@ -214,4 +215,21 @@ export function looks(path: string): string[] {
   const { mode, uid, gid, nlink, size, mtimeMs } = lstatSync(path);
   const own = `${path} ${mode} ${uid}:${gid} ${nlink} ${size} ${mtimeMs}`;
   return lstatSync(path).isDirectory() ? [own, ...walk(path)] : [own, readFileSync(path, 'latin1')];
+}
+
+/** A bench with a canary that nothing may read or change; `c` is a container on the base. */
+export function guarded(person: Person) {
+  const bench = new Bench(person);
+  const outside = bench.mkdir('outside');
+  writeFileSync(join(outside, 'secret'), 'secret of the machine', { mode: 0o600 });
+  mkdirSync(join(outside, 'sub'));
+  bench.ownAll(outside);
+  const before = looks(outside);
+  bench.run('from', '--name', 'c', inject('base'));
+  return {
+    bench,
+    outside,
+    untouched: () => expect(looks(outside)).toEqual(before),
+    [Symbol.dispose]: () => bench[Symbol.dispose](),
+  };
 }

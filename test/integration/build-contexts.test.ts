@@ -1,47 +1,10 @@
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { afterEach, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { digestOf } from '../../src/base/digest.ts';
-import { Bench, type CallOptions, PEOPLE } from '../helpers/bld.ts';
-
-const servers: { close(): void }[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return `http://127.0.0.1:${address.port}`;
-}
-
-/** A directory with these files; `BASE` in them is the tests' base image. */
-function directoryOf(bench: Bench, name: string, files: Readonly<Record<string, string>>): string {
-  const directory = bench.mkdir(name);
-  for (const [file, content] of Object.entries(files)) {
-    writeFileSync(join(directory, file), content.replaceAll('BASE', inject('base')));
-  }
-  bench.ownAll(directory);
-  return directory;
-}
-
-async function build(bench: Bench, args: readonly string[], options: CallOptions = {}): Promise<string> {
-  const made = await bench.meanwhile(['build', '-q', ...args], options);
-  if (made.code !== 0) throw new Error(`bld build ${args.join(' ')}: ${made.stderr}`);
-  return made.stdout.trim();
-}
-
-/** What a command prints in the image. */
-function shown(bench: Bench, image: string, command: string): string {
-  const container = bench.run('from', image);
-  const said = bench.run('run', container, 'sh', '-c', command);
-  bench.run('rm', container);
-  return said;
-}
+import { Bench, PEOPLE } from '../helpers/bld.ts';
+import { built, directoryOf, runIn } from '../helpers/contexts.ts';
+import { serve } from '../helpers/serve.ts';
 
 const FILTERS = { tar: 'cat', 'tar.gz': 'gzip', 'tar.bz2': 'bzip2', 'tar.xz': 'xz', 'tar.zst': 'zstd -q' };
 
@@ -59,9 +22,9 @@ describe.each(PEOPLE)('as %s', (person) => {
           return response.writeHead(302, { location: `/${name}?x=1` }).end();
         return response.end(readFileSync(path));
       });
-      const image = await build(bench, [path]);
-      expect(shown(bench, image, 'cat /src/file')).toBe('content');
-      expect(await build(bench, [`${url}/moved/${name}`])).toBe(image);
+      const image = await built(bench, [path]);
+      expect(runIn(bench, image, 'sh', '-c', 'cat /src/file')).toBe('content');
+      expect(await built(bench, [`${url}/moved/${name}`])).toBe(image);
       expect(bench.runWith({ input: readFileSync(path) }, 'build', '-q', '-')).toBe(image);
     },
   );
@@ -107,8 +70,8 @@ RUN --mount=type=bind,from=dir,target=/b ls /b > /bound
       alias: 'target:made',
     };
     const flags = Object.entries(named).flatMap(([name, value]) => ['--build-context', `${name}=${value}`]);
-    const image = await build(bench, [...flags, context]);
-    expect(shown(bench, image, 'cat /layout /l /m /bound; ls -A /r /d /w')).toBe(
+    const image = await built(bench, [...flags, context]);
+    expect(runIn(bench, image, 'sh', '-c', 'cat /layout /l /m /bound; ls -A /r /d /w')).toBe(
       'layout\nlayout\nmade\nfile\n/d:\n.dockerignore\nfile\n\n/r:\n.dockerignore\nfile\n\n/w:\n.dockerignore\nfile',
     );
   });
@@ -124,7 +87,13 @@ RUN --mount=type=bind,from=dir,target=/b ls /b > /bound
     write('one');
     const first = bench.run('build', '-q', context);
     expect(
-      shown(bench, first, 'stat -c "%n %F %a %u:%g" /own /own/sub /own/sub/file /lnk /by-name; cat /base'),
+      runIn(
+        bench,
+        first,
+        'sh',
+        '-c',
+        'stat -c "%n %F %a %u:%g" /own /own/sub /own/sub/file /lnk /by-name; cat /base',
+      ),
     ).toBe(
       '/own directory 755 3:4\n/own/sub directory 755 3:4\n/own/sub/file regular file 644 3:4\n' +
         '/lnk directory 755 0:0\n/by-name regular file 644 1000:1001\none',
@@ -155,7 +124,7 @@ RUN cat /bound/file >> /o
       ...['build', '-q', '--from', inject('base'), '--mount', 'type=bind,target=/bound'],
       ...['--no-hosts', '--no-hostname', context],
     );
-    expect(shown(bench, image, 'cat /o; grep -c "No such" /h')).toBe('contentcontent2');
+    expect(runIn(bench, image, 'sh', '-c', 'cat /o; grep -c "No such" /h')).toBe('contentcontent2');
   });
 
   test('mount options of Buildah: U, z, relabel, bind-propagation, bind-nonrecursive, consistency', () => {
@@ -203,9 +172,9 @@ RUN --mount=type=secret,id=s,U cat /run/secrets/s
 test('an address may be a Dockerfile, and -f may be an address', async () => {
   using bench = new Bench('root');
   const url = await serve((_, response) => response.end('FROM scratch\nLABEL from=web\n'));
-  const image = await build(bench, ['--timestamp', '0', `${url}/`]);
+  const image = await built(bench, ['--timestamp', '0', `${url}/`]);
   const context = directoryOf(bench, 'context', { file: 'x' });
-  expect(await build(bench, ['--timestamp', '0', '-f', `${url}/Dockerfile`, context])).toBe(image);
+  expect(await built(bench, ['--timestamp', '0', '-f', `${url}/Dockerfile`, context])).toBe(image);
   const both = await bench.meanwhile(['build', '-f', 'x', `${url}/`]);
   expect(both.stderr).toContain('the context is a Dockerfile, and -f names another');
 });
@@ -226,9 +195,9 @@ test('ADD logs in with a host by secrets, and not elsewhere', async () => {
     Dockerfile: `FROM BASE\nADD --checksum=${digestOf('content')} ${url}/file /file\nRUN stat -c %Y /file > /time\n`,
   });
   const env = { T: 's3cret', H: 'Bearer s3cret' };
-  const image = await build(bench, ['--secret', `id=HTTP_AUTH_TOKEN_${host},env=T`, context], { env });
-  expect(shown(bench, image, 'cat /file /time')).toBe('content1420070400');
-  await build(bench, ['--no-cache', '--secret', 'id=HTTP_AUTH_HEADER_127.0.0.1,env=H', context], { env });
+  const image = await built(bench, ['--secret', `id=HTTP_AUTH_TOKEN_${host},env=T`, context], { env });
+  expect(runIn(bench, image, 'sh', '-c', 'cat /file /time')).toBe('content1420070400');
+  await built(bench, ['--no-cache', '--secret', 'id=HTTP_AUTH_HEADER_127.0.0.1,env=H', context], { env });
   // a host is meant with all of its ports, unless one is named
   expect(logins).toEqual([undefined, 'Bearer s3cret']);
   const failed = await bench.meanwhile(['build', '--no-cache', context], { env });
@@ -254,7 +223,7 @@ test('the login of an address is used, and is nowhere to be seen', async () => {
   const failed = await bench.meanwhile(['--log-level', 'debug', 'build', '--explain', context]);
   expect(failed.stderr).toContain('"missing"');
   writeFileSync(join(context, 'Dockerfile'), `FROM scratch\nADD ${source} /f\n`);
-  const image = await build(bench, [context]);
+  const image = await built(bench, [context]);
   const history = bench.run('inspect', '--type', 'image', '--format', '{{json .OCIv1.History}}', image);
   expect(history).toContain('ADD http://***@127.0.0.1');
   const container = bench.run('from', 'scratch');
@@ -282,7 +251,7 @@ test('a download without a date is of 1970', async () => {
   const context = directoryOf(bench, 'context', {
     Dockerfile: `FROM BASE\nADD ${url}/file /\nADD ${url} /index\nRUN stat -c %Y /file /index > /time\n`,
   });
-  expect(shown(bench, await build(bench, [context]), 'cat /time')).toBe('0\n0');
+  expect(runIn(bench, await built(bench, [context]), 'sh', '-c', 'cat /time')).toBe('0\n0');
 });
 
 test('a Dockerfile may be a pipe, or named as the context', () => {
@@ -306,7 +275,7 @@ test('Dockerfiles that end with .in pass through cpp; several -f are one', () =>
   const image = bench.run(
     ...['build', '-q', '-f', join(context, 'Main.in'), '-f', 'Second', '--cpp-flag=-DEXTRA=yes', context],
   );
-  expect(shown(bench, image, 'echo $COMMON $SECOND; env | grep yes')).toBe('1 2\nyes=yes');
+  expect(runIn(bench, image, 'sh', '-c', 'echo $COMMON $SECOND; env | grep yes')).toBe('1 2\nyes=yes');
   writeFileSync(join(context, 'Broken.in'), '#error no\n');
   const broken = bench.try(['build', '-f', 'Broken.in', context]);
   expect(broken.stderr).toContain('#error no');

@@ -3,7 +3,8 @@ import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { Bench, type CallOptions, PEOPLE } from '../helpers/bld.ts';
+import { Bench, PEOPLE } from '../helpers/bld.ts';
+import { built, runIn } from '../helpers/contexts.ts';
 import { COMMIT_TIME, GitServer } from '../helpers/git.ts';
 
 let server: GitServer;
@@ -13,20 +14,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
-
-async function build(bench: Bench, args: readonly string[], options: CallOptions = {}): Promise<string> {
-  const made = await bench.meanwhile(['build', '-q', ...args], options);
-  if (made.code !== 0) throw new Error(`bld build ${args.join(' ')}: ${made.stderr}`);
-  return made.stdout.trim();
-}
-
-/** What a command prints in the image. */
-function shown(bench: Bench, image: string, command: string): string {
-  const container = bench.run('from', image);
-  const said = bench.run('run', container, 'sh', '-c', command);
-  bench.run('rm', container);
-  return said;
-}
 
 /** A directory with one Dockerfile. */
 function dockerfile(bench: Bench, text: string): string {
@@ -53,7 +40,8 @@ describe.each(PEOPLE)('as %s', (person) => {
     repository.write({ file: 'side' }).commit();
     repository.git('checkout', '-q', 'main');
     const url = `${server.url}/${name}`;
-    const fileOf = async (address: string) => shown(bench, await build(bench, [address]), 'cat /src/file');
+    const fileOf = async (address: string) =>
+      runIn(bench, await built(bench, [address]), 'sh', '-c', 'cat /src/file');
     expect(await fileOf(url)).toBe('second');
     expect(await fileOf(`${url}#v1`)).toBe('first');
     expect(await fileOf(`${url}?tag=v1-annotated`)).toBe('first');
@@ -61,10 +49,10 @@ describe.each(PEOPLE)('as %s', (person) => {
     expect(await fileOf(`${url}#${first}`)).toBe('first');
     expect(await fileOf(`${url}#${first.slice(0, 9)}`)).toBe('first');
     expect(await fileOf(`${url}?branch=main&commit=${second.slice(0, 12)}`)).toBe('second');
-    const sub = await build(bench, [`${url}#main:sub`]);
-    expect(shown(bench, sub, 'ls -a /src')).toBe('.\n..\nDockerfile\nown');
-    const all = await build(bench, [url]);
-    expect(shown(bench, all, 'stat -c "%n %a %Y %u" /src/file /src/run; ls -a /src')).toBe(
+    const sub = await built(bench, [`${url}#main:sub`]);
+    expect(runIn(bench, sub, 'sh', '-c', 'ls -a /src')).toBe('.\n..\nDockerfile\nown');
+    const all = await built(bench, [url]);
+    expect(runIn(bench, all, 'sh', '-c', 'stat -c "%n %a %Y %u" /src/file /src/run; ls -a /src')).toBe(
       `/src/file 644 ${COMMIT_TIME} 0\n/src/run 755 ${COMMIT_TIME} 0\n.\n..\nDockerfile\nfile\nrun\nsub`,
     );
     expect((await bench.meanwhile(['build', `${url}?commit=${first}`])).stdout).toContain('Using cache');
@@ -84,11 +72,11 @@ ADD --chown=3:4 --exclude=file ${url}#main:dir /dir/
 ADD --keep-git-dir ${url} /kept
 `,
     );
-    const image = await build(bench, [context]);
-    expect(shown(bench, image, 'cd /plain && find . -type f | sort; stat -c "%u:%g" /dir/inner')).toBe(
-      './dir/inner\n./file\n3:4',
-    );
-    expect(shown(bench, image, 'cat /kept/.git/HEAD')).toBe(commit);
+    const image = await built(bench, [context]);
+    expect(
+      runIn(bench, image, 'sh', '-c', 'cd /plain && find . -type f | sort; stat -c "%u:%g" /dir/inner'),
+    ).toBe('./dir/inner\n./file\n3:4');
+    expect(runIn(bench, image, 'sh', '-c', 'cat /kept/.git/HEAD')).toBe(commit);
     const again = await bench.meanwhile(['build', '--timestamp', '1', context]);
     expect(again.stdout.match(/Using cache/g)).toHaveLength(3);
     const wrong = dockerfile(bench, `FROM scratch\nADD --checksum=0123456 ${url}#main /x\n`);
@@ -111,10 +99,12 @@ ADD --keep-git-dir ${url} /kept
     outer.commit();
     outer.submodule('lib', `${server.url}/middle-${person}.git`, middleCommit);
     const url = `${server.url}/outer-${person}.git`;
-    expect(shown(bench, await build(bench, [url]), 'cat /src/lib/middle /src/lib/deep/inner/inner')).toBe(
-      'middleinner',
+    expect(
+      runIn(bench, await built(bench, [url]), 'sh', '-c', 'cat /src/lib/middle /src/lib/deep/inner/inner'),
+    ).toBe('middleinner');
+    expect(runIn(bench, await built(bench, [`${url}?submodules=false`]), 'sh', '-c', 'ls -A /src/lib')).toBe(
+      '',
     );
-    expect(shown(bench, await build(bench, [`${url}?submodules=false`]), 'ls -A /src/lib')).toBe('');
   });
 
   test('bld add takes a repository', async () => {
@@ -142,8 +132,8 @@ ADD --keep-git-dir ${url} /kept
     const name = `named-${person}.git`;
     server.repository(name).write({ file: 'content', ignored: 'x', '.dockerignore': 'ignored\n' }).commit();
     const context = dockerfile(bench, 'FROM BASE\nCOPY --from=code . /code\n');
-    const image = await build(bench, ['--build-context', `code=${server.url}/${name}`, context]);
-    expect(shown(bench, image, 'ls /code; cat /code/file')).toBe('file\ncontent');
+    const image = await built(bench, ['--build-context', `code=${server.url}/${name}`, context]);
+    expect(runIn(bench, image, 'sh', '-c', 'ls /code; cat /code/file')).toBe('file\ncontent');
   });
 });
 
@@ -165,12 +155,12 @@ test('secrets log in, and are in no message', async () => {
     'id=GIT_AUTH_TOKEN.127.0.0.1,env=TOKEN',
     'id=GIT_AUTH_HEADER,env=HEADER',
   ]) {
-    await build(bench, ['--secret', secret, url], { env });
+    await built(bench, ['--secret', secret, url], { env });
   }
   const context = dockerfile(bench, `FROM scratch\nADD ${url} /\n`);
-  await build(bench, ['--secret', 'id=GIT_AUTH_TOKEN,env=TOKEN', context], { env });
+  await built(bench, ['--secret', 'id=GIT_AUTH_TOKEN,env=TOKEN', context], { env });
   const withLogin = url.replace('//', '//x-access-token:s3cret@');
-  await build(bench, [withLogin]);
+  await built(bench, [withLogin]);
   own.password = 'another';
   const said = await bench.meanwhile(['--log-level', 'debug', 'build', withLogin]);
   expect(said.code).toBe(125);
@@ -186,7 +176,7 @@ test('a token for any host does not reach another one by a submodule', async () 
   const repository = server.repository(name).write({ Dockerfile: 'FROM scratch\nCOPY . /\n' });
   repository.commit();
   repository.submodule('sub', `${other.url}/sub.git`, commit);
-  await build(bench, ['--secret', 'id=GIT_AUTH_TOKEN,env=T', `${server.url}/${name}`], {
+  await built(bench, ['--secret', 'id=GIT_AUTH_TOKEN,env=T', `${server.url}/${name}`], {
     env: { T: 's3cret' },
   });
   expect(other.logins.length).toBeGreaterThan(0);
@@ -212,7 +202,7 @@ test('what a repository holds runs nothing and leads nowhere', async () => {
   writeFileSync(join(bench.directory, 'gitconfig'), `[filter "evil"]\n\tsmudge = touch ${canary}\n`);
   const env = { GIT_CONFIG_GLOBAL: join(bench.directory, 'gitconfig') };
   const url = `${server.url}/hostile.git`;
-  await build(bench, [url], { env });
+  await built(bench, [url], { env });
   expect(bench.exec('test', ['-e', canary]).code).toBe(1);
   const reasons: [string, string][] = [
     [`${url}#main:link`, 'is not a directory'],
@@ -264,7 +254,7 @@ test('ssh forms are reached by the command that git is told to use', async () =>
     GIT_CONFIG_VALUE_0: '*',
   };
   for (const address of [`git@example.com:${path}#main`, `ssh://git@example.com:2222${path}`]) {
-    await build(bench, [address], { env });
+    await built(bench, [address], { env });
   }
   const calls = readFileSync(join(bench.directory, 'calls'), 'utf8');
   expect(calls).toContain(`git@example.com git-upload-pack '${path}'`);
@@ -282,7 +272,7 @@ test('git:// is spoken', async () => {
   });
   try {
     await reachable(port);
-    await build(bench, [`git://127.0.0.1:${port}/daemon.git#main`]);
+    await built(bench, [`git://127.0.0.1:${port}/daemon.git#main`]);
   } finally {
     if (daemon.pid !== undefined) process.kill(-daemon.pid);
   }

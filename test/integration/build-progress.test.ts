@@ -1,18 +1,8 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { describe, expect, inject, test } from 'vitest';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { Bench, BLD, PEOPLE } from '../helpers/bld.ts';
-
-function contextOf(bench: Bench, dockerfile: string, files: Readonly<Record<string, string>> = {}): string {
-  const context = bench.mkdir('context');
-  const all = { ...files, Dockerfile: dockerfile.replaceAll('BASE', inject('base')) };
-  for (const [name, content] of Object.entries(all)) {
-    bench.mkdir(join('context', dirname(name)));
-    writeFileSync(join(context, name), content);
-  }
-  bench.ownAll(context);
-  return context;
-}
+import { contextOf } from '../helpers/contexts.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 

@@ -1,20 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
 import { Bench, PEOPLE } from '../helpers/bld.ts';
-
-/** A context directory with a Dockerfile whose `BASE` is the tests' base image. */
-function contextOf(bench: Bench, dockerfile: string, files: Readonly<Record<string, string>> = {}): string {
-  const context = bench.mkdir('context');
-  const all = { ...files, Dockerfile: dockerfile.replaceAll('BASE', inject('base')) };
-  for (const [name, content] of Object.entries(all)) {
-    bench.mkdir(join('context', dirname(name)));
-    writeFileSync(join(context, name), content);
-  }
-  bench.ownAll(context);
-  return context;
-}
+import { contextOf, runIn } from '../helpers/contexts.ts';
 
 interface Config {
   readonly config: Readonly<Record<string, unknown>>;
@@ -25,14 +14,6 @@ interface Config {
 function configOf(bench: Bench, image: string): Config {
   const text = bench.run('inspect', '--type', 'image', '--format', '{{.Config}}', image);
   return JSON.parse(text) as Config;
-}
-
-/** What a command in the image prints. */
-function runIn(bench: Bench, image: string, ...command: readonly string[]): string {
-  const container = bench.run('from', image);
-  const said = bench.run('run', container, ...command);
-  bench.run('rm', container);
-  return said;
 }
 
 describe.each(PEOPLE)('as %s', (person) => {

@@ -1,21 +1,7 @@
-import { createServer, type RequestListener } from 'node:http';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { digestOf } from '../../src/base/digest.ts';
 import { Bench } from '../helpers/bld.ts';
-
-const servers: { close(): void }[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return `http://127.0.0.1:${address.port}`;
-}
+import { serve } from '../helpers/serve.ts';
 
 /** bld runs beside the server: a blocking call would starve it. */
 function start(

@@ -1,28 +1,11 @@
 /** Attacks A82, A89, A90, A97: sources and destinations of a copy stay below their roots, whatever links say. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
 import { Bench } from '../helpers/bld.ts';
-import { failure, looks } from '../helpers/faults.ts';
+import { failure, guarded } from '../helpers/faults.ts';
 import { attempt, call } from '../helpers/processes.ts';
-
-/** A bench with a canary that nothing may read or change; `c` is a container on the base. */
-function guarded(person: 'root' | 'tester' | 'plain') {
-  const bench = new Bench(person);
-  const outside = bench.mkdir('outside');
-  writeFileSync(join(outside, 'secret'), 'secret of the machine', { mode: 0o600 });
-  mkdirSync(join(outside, 'sub'));
-  bench.ownAll(outside);
-  const before = looks(outside);
-  bench.run('from', '--name', 'c', inject('base'));
-  return {
-    bench,
-    outside,
-    untouched: () => expect(looks(outside)).toEqual(before),
-    [Symbol.dispose]: () => bench[Symbol.dispose](),
-  };
-}
 
 describe.each(['root', 'tester', 'plain'] as const)('as %s', (person) => {
   test('A89: --from a container whose links lead out', () => {

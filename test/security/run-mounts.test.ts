@@ -11,25 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
-import { Bench, PEOPLE, type Person } from '../helpers/bld.ts';
-import { failure, looks } from '../helpers/faults.ts';
+import { Bench, PEOPLE } from '../helpers/bld.ts';
+import { failure, guarded } from '../helpers/faults.ts';
 import { attempt, traces } from '../helpers/processes.ts';
 import { validateLayout } from '../helpers/validate.ts';
-
-function guarded(person: Person) {
-  const bench = new Bench(person);
-  const outside = bench.mkdir('outside');
-  writeFileSync(join(outside, 'secret'), 'secret of the machine', { mode: 0o600 });
-  bench.ownAll(outside);
-  const before = looks(outside);
-  bench.run('from', '--name', 'c', inject('base'));
-  return {
-    bench,
-    outside,
-    untouched: () => expect(looks(outside)).toEqual(before),
-    [Symbol.dispose]: () => bench[Symbol.dispose](),
-  };
-}
 
 /** Names in the layer that the container's changes make. */
 function committed(bench: Bench, container: string): string[] {
