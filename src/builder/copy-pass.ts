@@ -13,7 +13,7 @@ import type { Download } from './download.ts';
 import { hasWildcard } from './glob.ts';
 import type { Filter } from './ignore.ts';
 import type { CopyPlace } from './link-layer.ts';
-import type { Origin } from './origin.ts';
+import { digestsOf, type Origin } from './origin.ts';
 import { directoryMode, modeRule, type Ownership } from './ownership.ts';
 import { paced, type Step } from './pace.ts';
 import type { Source } from './sources.ts';
@@ -77,6 +77,7 @@ export class Pass {
       mode: modeRule(options.chmod),
       mtime: options.timestamp === undefined ? null : BigInt(options.timestamp) * 1_000_000_000n,
       meta: origin.meta,
+      digests: digestsOf(origin, parts.job.container.engine),
       wanted: () => true,
     };
     this.#copy = new TreeCopy(this.#rules);

@@ -1,8 +1,9 @@
 import { closeSync, constants, ftruncateSync, readSync } from 'node:fs';
-import { Hasher } from '../base/digest.ts';
+import { type Digest, Hasher } from '../base/digest.ts';
 import { openNewFile, placeObject, placeSmallFile, setTime } from '../layers/place.ts';
 import type { Location, Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
+import type { FileDigests } from '../store/file-digests.ts';
 import { isNew, linkTwin, makeDirectory, pathOf, replace, type Target } from './copy-target.ts';
 import type { Step } from './pace.ts';
 import { changed, type From, isZero, openRead, readSmall, writeBeside } from './source-file.ts';
@@ -22,6 +23,8 @@ export interface Rules {
   readonly mtime: bigint | null;
   /** What the source's object looks like in an image: its owner (of stages and images) and attributes. */
   readonly meta: (dir: Fd, name: Buffer, stat: Stat) => Meta;
+  /** Where digests of large files are kept, if anywhere. */
+  readonly digests: FileDigests | null;
   /** False leaves a path (below the copied root, without leading slash) out; a directory's `'look inside'` copies only what is wanted in it. */
   readonly wanted: (path: Buffer, directory: boolean) => boolean | 'look inside';
 }
@@ -71,7 +74,7 @@ export class TreeCopy {
     this.#hasher.update(Buffer.concat([path, Buffer.from(`\0archive\0${stat.size}\n`)]));
     const source = openRead(from);
     try {
-      yield* this.#stream(source, from, null);
+      yield* this.#content(source, from, null);
     } finally {
       closeSync(source);
     }
@@ -220,7 +223,7 @@ export class TreeCopy {
     try {
       this.#note('file', from.path, meta);
       if (!target) {
-        yield* this.#stream(source, from, null);
+        yield* this.#content(source, from, null);
         return;
       }
       const at = { dir: target.dir, name: as };
@@ -230,7 +233,7 @@ export class TreeCopy {
       });
       if (out === undefined) throw new Error('internal: no file was opened');
       try {
-        yield* this.#stream(source, from, out);
+        yield* this.#content(source, from, out);
       } finally {
         closeSync(out);
       }
@@ -241,11 +244,25 @@ export class TreeCopy {
     }
   }
 
+  /** The bytes by their digest; those of a file that is only hashed are read where its digest is not known. */
+  *#content(source: Fd, from: From, out: Fd | null): Generator<Step> {
+    const { digests } = this.#rules;
+    const before = sys().stat(source, SELF);
+    let digest = out === null && before ? digests?.get(before) : null;
+    if (!digest) {
+      digest = yield* this.#stream(source, from, out);
+      const after = sys().stat(source, SELF);
+      if (before && after?.ctime === before.ctime) digests?.note(after, digest);
+    }
+    this.#hasher.update(Buffer.from(digest));
+  }
+
   /**
    * The bytes, hashed as they are copied: what the key says is what the container has. Zeros of holes stay holes. While
    * one chunk is written the next is read and hashed; whoever drives this never stops it while a write is under way.
    */
-  *#stream(source: Fd, from: From, out: Fd | null): Generator<Step> {
+  *#stream(source: Fd, from: From, out: Fd | null): Generator<Step, Digest> {
+    const hasher = new Hasher();
     const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
     const sparse = from.stat.blocks * 512 < from.stat.size;
     let writing: Promise<void> | undefined;
@@ -256,7 +273,7 @@ export class TreeCopy {
         const length = readSync(source, buffer, 0, CHUNK, null);
         if (length === 0) break;
         const chunk = buffer.subarray(0, length);
-        this.#hasher.update(chunk);
+        hasher.update(chunk);
         const before = writing;
         writing = undefined; // where this may be left for good nothing is under way
         yield before;
@@ -268,5 +285,6 @@ export class TreeCopy {
     }
     if (at !== from.stat.size) throw changed(from.path);
     if (out !== null && sparse) ftruncateSync(out, at);
+    return hasher.digest();
   }
 }

@@ -6,6 +6,7 @@ import { joinedOwners, type Owners, ownerFileOf, readOwners } from '../layers/ow
 import { isImageXattr } from '../layers/records.ts';
 import type { Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
+import type { FileDigests } from '../store/file-digests.ts';
 import { findContainer } from './container.ts';
 import type { Rules } from './copy-tree.ts';
 import type { Engine } from './engine.ts';
@@ -17,6 +18,13 @@ import type { SourceRoot } from './sources.ts';
 export interface Origin extends Disposable {
   readonly root: SourceRoot;
   readonly meta: Rules['meta'];
+  /** Its files are there for other commands as well: what was found of them may be kept. */
+  readonly lasting: boolean;
+}
+
+/** Where digests of the origin's large files are kept: none of files that nobody will come to again. */
+export function digestsOf(origin: Origin, { store }: Engine): FileDigests | null {
+  return origin.lasting ? store.fileDigests : null;
 }
 
 /** Attributes and owner of a file of the host: root's, whoever holds it; only what belongs into an image. */
@@ -63,7 +71,7 @@ export function hostOrigin({
   const label = given ?? (jail ? `the context ${contextDir}` : 'the file system');
   const fd = openHostRoot(contextDir ?? '/', label);
   const root = { fd, label, start: cwd ?? currentDirectory(), jail };
-  return { root, meta: hostMeta, [Symbol.dispose]: () => sys().close(fd) };
+  return { root, meta: hostMeta, lasting: true, [Symbol.dispose]: () => sys().close(fd) };
 }
 
 export interface Files {
@@ -122,6 +130,7 @@ export function originOf(engine: Engine, { files, owners, label }: Files): Origi
   return {
     root: { fd: files.fd, label, start: '/', jail: true },
     meta: (dir, entry, stat) => readMeta({ dir, name: entry }, stat, view),
+    lasting: false,
     [Symbol.dispose]: () => files[Symbol.dispose](),
   };
 }

@@ -11,7 +11,7 @@ import type { Leak } from './leaks.ts';
 import { type Found, findStep, isAvailable, lastOf } from './step-lookup.ts';
 
 /** Raised when what goes into a key, or what a step does with the same inputs, changes. */
-const CACHE_FORMAT = 'bld step 3';
+const CACHE_FORMAT = 'bld step 4';
 
 /** Inputs of a step in the order in which they are compared when a miss is explained. */
 export type Inputs = readonly (readonly [name: string, value: string])[];

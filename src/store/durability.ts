@@ -123,6 +123,8 @@ export function forgetTorn(db: Database, boot: string): void {
     const sql = "SELECT name FROM containers WHERE 'container:' || id IN (SELECT key FROM pending)";
     const containers = db.all<{ name: string }>(sql);
     db.run('DELETE FROM pending');
+    // device numbers may be others', and bytes that were read in memory alone may be gone
+    db.run('DELETE FROM file_digests');
     db.run("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", boot);
     return containers;
   });

@@ -1,9 +1,16 @@
 /** The layout of `bld.db`, kept in `PRAGMA user_version`. A change of SCHEMA is a new version and a migration. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
+
+const FILE_DIGESTS = `CREATE TABLE file_digests (
+  id INTEGER PRIMARY KEY,
+  looks TEXT NOT NULL UNIQUE,
+  digest TEXT NOT NULL
+) STRICT`;
 
 /** What brings an index of each older version to the next. */
 export const MIGRATIONS: Readonly<Record<number, string>> = {
   1: 'ALTER TABLE steps ADD COLUMN used INTEGER NOT NULL DEFAULT 0; UPDATE steps SET used = created',
+  2: FILE_DIGESTS,
 };
 
 /**
@@ -13,6 +20,7 @@ export const MIGRATIONS: Readonly<Record<number, string>> = {
  * - `leases`: exclusive or shared rights on a key; `pins`: what a process relies on, so that `collect` keeps it.
  * - `pending`: keys (`blob:`, `layer:`, `step:`, `container:`) whose bytes are not yet known to be on disk;
  *   AUTOINCREMENT, for `barrier` clears all up to a mark and an id must never come twice.
+ * - `file_digests.looks`: device, inode, size, mtime and ctime of a file outside of the store.
  * - `steps.id` orders records by insertion: a clock that jumps cannot change which is the newest.
  */
 export const SCHEMA = `
@@ -108,4 +116,6 @@ CREATE TABLE steps (
 ) STRICT;
 CREATE INDEX steps_by_site ON steps (site);
 CREATE INDEX steps_by_diff_id ON steps (diff_id);
+
+${FILE_DIGESTS};
 `;

@@ -8,6 +8,7 @@ import { collect } from './collect.ts';
 import { makeContainers } from './containers.ts';
 import type { Context } from './context.ts';
 import { forgetTorn, makeDurability } from './durability.ts';
+import { makeFileDigests } from './file-digests.ts';
 import { rescueUppers } from './frozen.ts';
 import { makeImages } from './images.ts';
 import { kindOf } from './kind.ts';
@@ -74,6 +75,7 @@ export function openStore({
     containers: makeContainers(context, layers),
     steps: makeSteps(context, layers),
     cacheMounts: makeCacheMounts(context, leases),
+    fileDigests: makeFileDigests(context),
     transaction(work) {
       presence.id(); // not inside: it clears what dead processes left
       return db.transaction(work);

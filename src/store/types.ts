@@ -5,6 +5,7 @@ import type { Opener } from '../base/streams.ts';
 import type { Mode } from '../native/environment.ts';
 import type { CacheMounts } from './cache-mounts.ts';
 import type { Containers } from './container-types.ts';
+import type { FileDigests } from './file-digests.ts';
 import type { Steps } from './step-types.ts';
 
 export type { ContainerRecord, Containers } from './container-types.ts';
@@ -210,6 +211,7 @@ export interface Store extends Disposable {
   readonly leases: Leases;
   readonly steps: Steps;
   readonly cacheMounts: CacheMounts;
+  readonly fileDigests: FileDigests;
   /** One short IMMEDIATE transaction; nested calls join. */
   transaction<T>(work: () => T): T;
   /** Everything written so far survives a power cut after it. Not inside a transaction. */

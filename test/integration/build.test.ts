@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
@@ -95,6 +95,22 @@ CMD echo hi
     expect(missed.code).toBe(125);
     expect(missed.stderr).toContain('not in the cache');
     expect(bench.run('build', context)).not.toContain('Using cache');
+  });
+
+  test('a large file is known by its digest until it changes, whatever its times say', () => {
+    using bench = new Bench(person);
+    const context = contextOf(bench, 'FROM scratch\nCOPY large /\n', { large: 'a'.repeat(1 << 20) });
+    const file = join(context, 'large');
+    utimesSync(file, 1e9, 1e9);
+    const build = () => bench.run('build', '-q', context);
+    const first = build();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2100); // then digests are kept
+    expect([build(), build()]).toEqual([first, first]);
+    writeFileSync(file, 'b'.repeat(1 << 20));
+    utimesSync(file, 1e9, 1e9);
+    const second = build();
+    expect(second).not.toBe(first);
+    expect(build()).toBe(second);
   });
 
   test('a RUN that fails ends the build with its code, its place and its output', () => {

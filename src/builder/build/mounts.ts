@@ -11,7 +11,7 @@ import { openCaches } from '../cache-mounts.ts';
 import { TreeCopy } from '../copy-tree.ts';
 import { inContainer } from '../destination.ts';
 import { type Filter, filterOf } from '../ignore.ts';
-import type { Origin } from '../origin.ts';
+import { digestsOf, type Origin } from '../origin.ts';
 import type { Ownership } from '../ownership.ts';
 import { paced } from '../pace.ts';
 import { mountPropagation } from '../run-mounts.ts';
@@ -58,7 +58,8 @@ async function copyFiles(
   const { engine } = place.container;
   const filter: Filter = filterOf({ ignore: source.ignore });
   const path = relative(mount.source);
-  const rules = { owner: owner ?? null, mode: (mode: number) => mode, mtime: null, meta: origin.meta };
+  const keep = { mode: (mode: number) => mode, mtime: null, meta: origin.meta };
+  const rules = { ...keep, owner: owner ?? null, digests: digestsOf(origin, engine) };
   const copy = new TreeCopy({ ...rules, wanted: filter.below(path === '.' ? '' : path) });
   const fd = openInside(origin.root.fd, mount);
   const target = into === null ? null : sys().openRoot(into);
