@@ -5,8 +5,10 @@ import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { formatPlatform, hostPlatform } from '../images/platform.ts';
+import { withBases } from './build/bases.ts';
 import { keepLent, tellUnknownStages, withImports } from './build/cache.ts';
 import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
+import { goesToRegistries } from './build/deliver.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job, OpenJob } from './build/job.ts';
 import { writeCaches } from './build/kept-steps.ts';
@@ -32,7 +34,10 @@ export async function build(
   options: BuildOptions = {},
 ): Promise<Built> {
   const source = 'dockerfile' in from ? from : await openSource(engine, from);
-  return withImports(engine, options, (lending) => attempt(lending, source, options));
+  const isLending = goesToRegistries(options) && !isIndexed(options);
+  return withImports(engine, options, (importing) =>
+    withBases(importing, isLending, (lending) => attempt(lending, source, options)),
+  );
 }
 
 async function attempt(engine: Engine, source: BuildSource, options: BuildOptions): Promise<Built> {

@@ -7,7 +7,7 @@ import { changeConfig, changeSettings, stampConfig } from '../images/mutate.ts';
 import { newImageName } from '../images/reference.ts';
 import type { ContainerConfig, History, ImageConfig } from '../images/types.ts';
 import type { PackOptions } from '../layers/pack.ts';
-import type { ImageRecord } from '../store/types.ts';
+import type { ImageRecord, Store } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type ConfigChange, configured } from './config.ts';
 import { type Container, exclusively, read } from './container.ts';
@@ -186,6 +186,11 @@ interface Storing {
   readonly lends?: boolean;
 }
 
+async function holdPassing(store: Store, id: Digest): Promise<void> {
+  const lists = await import('../images/lists.ts');
+  await lists.holdPassing(store, id);
+}
+
 /** Adds the image with these layers to the store: settings, dates and annotations as the options have them. */
 async function storeImage(
   container: Container,
@@ -200,10 +205,7 @@ async function storeImage(
   const config = encodeConfig(image);
   const format = options.format ?? state.format;
   const id = digestOf(config);
-  if (passing) {
-    const { holdPassing } = await import('../images/lists.ts');
-    await holdPassing(store, id);
-  }
+  if (passing) await holdPassing(store, id);
   const existing = store.images.get(id);
   const record = {
     layers: made.layers,
@@ -215,7 +217,10 @@ async function storeImage(
   const absent = made.layers.map(({ diffId }) => diffId).filter((diffId) => !isHere(engine, diffId));
   if (lends && absent.length > 0 && absent.every((diffId) => isLentAlone(engine, diffId))) {
     const { digest } = await store.blobs.put(config);
-    return { ...record, id: digest, pastNames: [] };
+    await holdPassing(store, id);
+    // what had the names would be taken for this image
+    store.images.untag(names.filter((name) => store.images.find(name) ?? store.images.findIndex(name)));
+    return { ...record, names: [], id: digest, pastNames: [] };
   }
   await fetchLent(engine, absent);
   const added = await store.images.add({ ...record, config });

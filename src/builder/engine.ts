@@ -1,5 +1,6 @@
 import type { Digest } from '../base/digest.ts';
 import { noProgress, type Progress } from '../base/progress.ts';
+import type { PullOptions } from '../images/pull.ts';
 import { type Environment, environment } from '../native/environment.ts';
 import type { RegistryOptions } from '../registry/config.ts';
 import { storePlaces } from '../store/root.ts';
@@ -44,6 +45,8 @@ export interface Engine extends Disposable {
   readonly cacheTtl: number;
   /** Steps and layers that were imported for this build alone. */
   readonly lent: LentSteps | undefined;
+  /** Asked for images before they are pulled: those that it gives stay where they are till their layers are needed. */
+  readonly borrow?: PullOptions['borrow'];
   readonly onStep: ((step: StepNotice) => void) | undefined;
   /** Looks for secrets in new layers. */
   readonly watch?: LeakWatch | undefined;

@@ -12,6 +12,7 @@ import type { ImageRecord, Store } from '../store/types.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import type { Base, ContainerState, ImageFormat, RunDefaults } from './state.ts';
+import { imageOf } from './step-lookup.ts';
 
 export interface FromOptions {
   /** The container's name; the image's with `-working-container` when absent, numbered when taken. */
@@ -43,6 +44,7 @@ export async function obtainImage(
     onProgress: engine.progress,
     ...(options.platform && { platform: options.platform }),
     ...(options.aside && { aside: true }),
+    ...(engine.borrow && { borrow: engine.borrow }),
   });
 }
 
@@ -90,7 +92,7 @@ export async function from(engine: Engine, image: string, options: FromOptions =
     try {
       return fromRecord(engine, { record, asked: image, options });
     } catch (error) {
-      if (tries === TRIES || engine.store.images.get(record.id)) throw error;
+      if (tries === TRIES || imageOf(engine, record.id)) throw error;
     }
   }
 }
@@ -152,7 +154,7 @@ function create(engine: Engine, { state, name, options, imageName, layers }: Cre
   const { id: imageId } = state.base;
   const { id } = store.transaction(() => {
     // from here on the container keeps the layers
-    if (imageId !== null && !store.images.get(imageId)) {
+    if (imageId !== null && !imageOf(engine, imageId)) {
       throw new BldError('E_NOT_FOUND', `${imageName}: the image was removed meanwhile`);
     }
     return store.containers.create(

@@ -13,6 +13,7 @@ import { type Container, read } from './container.ts';
 import { containerChanges, freeze, isUnchanged } from './freeze.ts';
 import { pacedChunks } from './pace.ts';
 import { layerPaths, shownAt } from './rootfs.ts';
+import { imageOf } from './step-lookup.ts';
 
 /** The layers of a new image, and its configuration with a history that fits them. */
 export interface NewLayers {
@@ -22,9 +23,10 @@ export interface NewLayers {
 
 /** The base's layers with the bytes that are known for them, then the container's own. */
 function knownLayers(container: Container, diffIds: readonly Digest[]): LayerRef[] {
-  const { store } = container.engine;
+  const { engine } = container;
+  const { store } = engine;
   const { base } = read(container).state;
-  const known = base.id === null ? [] : (store.images.get(base.id)?.layers ?? []);
+  const known = base.id === null ? [] : (imageOf(engine, base.id)?.layers ?? []);
   return diffIds.map((diffId, index) => {
     const size = store.layers.size(diffId);
     const layer = known[index]?.diffId === diffId ? known[index] : { diffId };
@@ -93,7 +95,8 @@ export async function sealed(container: Container, pack: PackOptions): Promise<N
   const { record, state } = read(container);
   const known = knownLayers(container, record.layers);
   if (known.length === 0) return emptyLayer(container, state.image);
-  if (pack.timestamp === undefined) return { image: state.image, layers: known };
+  const own = known.length > state.base.layers;
+  if (pack.timestamp === undefined || !own) return { image: state.image, layers: known };
   const paths = await layerPaths(container.engine, record.layers);
   const layers = [...known.slice(0, state.base.layers)];
   for (let index = layers.length; index < known.length; index++) {

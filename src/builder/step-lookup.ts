@@ -1,11 +1,13 @@
 import type { Digest } from '../base/digest.ts';
 import { mapPool } from '../base/pool.ts';
 import type { LentLayers } from '../images/lent-layers.ts';
-import type { StepRecord } from '../store/types.ts';
+import type { ImageRecord, StepRecord } from '../store/types.ts';
 import type { Engine } from './engine.ts';
 
 /** Steps from elsewhere, with their layers: believed by one build, never kept as the store's own. */
 export interface LentSteps extends LentLayers {
+  /** An image of which only the documents are here. */
+  image(id: Digest): ImageRecord | null;
   find(key: Digest): LentStep | null;
   /** The newest record of the site. */
   latest(site: string): StepRecord | null;
@@ -49,6 +51,11 @@ export function isAvailable(engine: Engine, diffId: Digest): boolean {
 /** True when the layer can only be had from who lends it. */
 export function isLentAlone(engine: Engine, diffId: Digest): boolean {
   return !isHere(engine, diffId) && (engine.lent?.blob(diffId) ?? null) !== null;
+}
+
+/** The image as the store has it, or as it is lent. */
+export function imageOf({ store, lent }: Engine, id: Digest): ImageRecord | null {
+  return store.images.get(id) ?? lent?.image(id) ?? null;
 }
 
 /** What the last time of the step is compared with: the newest record of its site, the store's own or an imported one. */

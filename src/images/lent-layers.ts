@@ -11,6 +11,8 @@ import type { Descriptor } from './types.ts';
 export interface LentLayers {
   /** The layer's bytes as they are there; null when nobody lends it. */
   blob(diffId: Digest): Descriptor | null;
+  /** True when somebody lends this blob. */
+  holds(digest: Digest): boolean;
   /** Reads them there, unverified. */
   open(blob: Descriptor, offset: number): Promise<Readable>;
   /** Repositories (`host/repository`) that have the blob. */
@@ -75,18 +77,20 @@ export function lendLayers(
     if (lender.origin !== undefined) store.blobs.addOrigin(id, lender.origin);
   }
 
+  const has = ({ layers }: Lender, digest: Digest) =>
+    [...layers.values()].some((blob) => blob.digest === digest);
+
   return {
     blob: (diffId) => lenderOf(diffId)?.layers.get(diffId) ?? null,
+    holds: (digest) => lenders.some((lender) => has(lender, digest)),
     async open(blob, offset) {
-      const lender = lenders.find(({ layers }) =>
-        [...layers.values()].some(({ digest }) => digest === blob.digest),
-      );
+      const lender = lenders.find((one) => has(one, blob.digest));
       if (!lender) throw new BldError('E_NOT_FOUND', `the blob ${blob.digest} is not in the store`);
       return telling(lender, () => lender.source.open(blob, offset));
     },
     origins: (digest) =>
-      lenders.flatMap(({ layers, origin }) =>
-        origin !== undefined && [...layers.values()].some((blob) => blob.digest === digest) ? [origin] : [],
+      lenders.flatMap((lender) =>
+        lender.origin !== undefined && has(lender, digest) ? [lender.origin] : [],
       ),
     async fetch(diffId) {
       if (store.layers.path(diffId) !== null || store.layers.blobs(diffId).length > 0) return;

@@ -153,6 +153,10 @@ async function suitableLayer(store: Store, place: Place, wanted: Wanted): Promis
   const { diffId, blob, size } = place.layer;
   const known = size === undefined ? {} : { size };
   if (blob && store.blobs.has(blob.digest) && isSuitable(blob, wanted)) return { diffId, blob, ...known };
+  // what was borrowed is given on as it is
+  if (blob && wanted.lent?.blob(diffId)?.digest === blob.digest && isSuitable(blob, wanted)) {
+    return { diffId, blob, ...known };
+  }
   if (wanted.format === 'docker' && wanted.compression === 'zstd') {
     throw new BldError('E_UNSUPPORTED', "Docker's image format has no zstd layers", {
       hint: 'choose --format oci',

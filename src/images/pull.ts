@@ -9,7 +9,7 @@ import { formatPlatform, hostPlatform, platformMatch } from './platform.ts';
 import { findImage, imageConfig, imageData } from './record.ts';
 import { isImageId, localCandidates, parseReference, type Reference, repositoryName } from './reference.ts';
 import { type RegistryOptions, remoteDigest } from './transports/registry.ts';
-import { resolveSource } from './transports/resolve.ts';
+import { type ResolvedSource, resolveSource } from './transports/resolve.ts';
 import { storeSink } from './transports/store.ts';
 import type { Platform } from './types.ts';
 
@@ -24,8 +24,12 @@ export interface PullOptions {
   readonly registry?: RegistryOptions;
   /** An image that is not for this machine leaves a name to the one that is: a build for many platforms takes no names away. */
   readonly aside?: boolean;
+  /** Asked for an image of a registry before it is pulled: one that it gives stays where it is. */
+  readonly borrow?: (location: RegistryLocation, options: PullOptions) => Promise<ImageRecord | null>;
   readonly onProgress?: Progress;
 }
+
+type RegistryLocation = Extract<Location, { transport: 'docker' }>;
 
 /**
  * The image in the store, fetched when the policy asks for it: a name (unqualified ones are looked for as
@@ -48,7 +52,8 @@ export async function pullImage(store: Store, text: string, options: PullOptions
   }
   if (reference === null || policy === 'never') return known(local, text);
   if (local !== null && serves && !(await isOutdated(local, reference, options))) return local;
-  return fetchImage(store, { transport: 'docker', reference }, options);
+  const remote = { transport: 'docker', reference } as const;
+  return (await options.borrow?.(remote, options)) ?? fetchImage(store, remote, options);
 }
 
 function known(image: ImageRecord | null, text: string): ImageRecord {
@@ -110,16 +115,29 @@ async function fetchImage(store: Store, location: Location, options: PullOptions
   const label = formatLocation(location);
   onProgress({ kind: 'message', text: `Trying to pull ${label}` });
   const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
-  await using source = resolved.source;
+  await using _ = resolved.source;
+  return await take(store, resolved, location, options);
+}
+
+/** Copies an opened image in, and gives it its names. */
+export async function take(
+  store: Store,
+  resolved: ResolvedSource,
+  location: Location,
+  options: PullOptions,
+): Promise<ImageRecord> {
+  const { platform = hostPlatform(), onProgress = noProgress } = options;
+  const { source } = resolved;
+  const label = formatLocation(location);
   const origin = location.transport === 'docker' ? repositoryName(location.reference) : undefined;
   // one at a time: whose name it is depends on what is there
   using _ = options.aside
     ? await store.leases.hold(`name:${resolved.names[0] ?? label}`, 'exclusive')
     : undefined;
-  const isAside = options.aside === true && standsAside(store, resolved.names, platform);
+  const names = namesFor(store, resolved.names, options);
   await using sink = storeSink(store, {
-    names: isAside ? [] : resolved.names,
-    intermediate: isAside,
+    names,
+    intermediate: names.length < resolved.names.length,
     withoutManifest: resolved.withoutManifest,
     data: { source: label },
     ...(origin !== undefined && { origin }),
@@ -137,6 +155,15 @@ async function fetchImage(store: Store, location: Location, options: PullOptions
   return image;
 }
 
+/** The names that an image gets of those that it has where it comes from: none when it stands aside. */
+export function namesFor(
+  store: Store,
+  names: readonly string[],
+  { aside = false, platform = hostPlatform() }: PullOptions,
+): readonly string[] {
+  return aside && standsAside(store, names, platform) ? [] : names;
+}
+
 /** True when the names stand for images of this machine, and the platform is another. */
 function standsAside(store: Store, names: readonly string[], platform: Platform): boolean {
   const host = hostPlatform();
@@ -148,7 +175,7 @@ function standsAside(store: Store, names: readonly string[], platform: Platform)
 }
 
 /** An image that is no choice of an index may be for any machine: said, never silently used (A54). */
-function warnOfPlatform(store: Store, image: ImageRecord, wanted: Platform | undefined): void {
+export function warnOfPlatform(store: Store, image: ImageRecord, wanted: Platform | undefined): void {
   const platform = wanted ?? hostPlatform();
   const has = platformOf(imageConfig(store, image));
   if (has.architecture === '' || platformMatch(platform, has) >= 0) return;

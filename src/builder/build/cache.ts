@@ -172,6 +172,7 @@ async function lentBy(engine: Engine, { caches, outlined, failed }: Lending): Pr
   const told = new Set(outlined ? [...outlines.values()].map(({ record }) => record.diffId) : []);
   return {
     ...layers,
+    image: () => null,
     find: (key) => byKey.get(key) ?? (outlined ? outlines.get(key) : undefined) ?? null,
     latest: (site) => bySite.get(site) ?? null,
     isOutlined: (diffId) => told.has(diffId),

@@ -42,9 +42,17 @@ export interface Made {
   readonly lent?: ImageRecord | undefined;
 }
 
-/** True when all that is wanted are copies in registries: then layers that are lent need not come here. */
+/** True when all that is wanted are copies in registries, under names of the store or others: layers that are lent need not come here. */
 export function goesToRegistries(options: BuildOptions): boolean {
-  const { destinations = [], pushed: names = [], directories = [], tars = [], list, commit = {} } = options;
+  const {
+    names = [],
+    destinations = [],
+    pushed = [],
+    directories = [],
+    tars = [],
+    list,
+    commit = {},
+  } = options;
   const { compression, force } = pushOptions(commit);
   const places = destinations.map(({ location }) => locationOf(location).transport);
   return (
@@ -53,8 +61,9 @@ export function goesToRegistries(options: BuildOptions): boolean {
     directories.length + tars.length === 0 &&
     !compression &&
     !force &&
-    names.every(({ byDigest }) => !byDigest) &&
-    places.length + names.length > 0 &&
+    pushed.every(({ byDigest }) => !byDigest) &&
+    names.every((name) => pushed.some((one) => one.name === name)) &&
+    places.length + pushed.length > 0 &&
     places.every((transport) => transport === 'docker')
   );
 }

@@ -25,7 +25,7 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isInde
     : await makeOne(first, {
         names,
         passing: isPassing,
-        lends: isPassing && goesToRegistries(options),
+        lends: goesToRegistries(options),
       });
   try {
     const descriptor = await deliver(first.engine, made, options);

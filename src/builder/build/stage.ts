@@ -15,6 +15,7 @@ import { fork, from } from '../from.ts';
 import { hostOrigin } from '../origin.ts';
 import { type ContainerState, containerConfig } from '../state.ts';
 import type { StepWords } from '../step.ts';
+import { imageOf } from '../step-lookup.ts';
 import { copyStep } from './copy-step.ts';
 import { atInstruction } from './failure.ts';
 import type { BuiltStage, Job } from './job.ts';
@@ -118,11 +119,11 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
 
 /** The container's image is annotated as its base is, but for what tells about the base itself. */
 async function keepAnnotations(container: Container): Promise<void> {
-  const { store } = container.engine;
+  const { engine } = container;
   const { base } = read(container).state;
-  const image = base.id === null ? null : store.images.get(base.id);
+  const image = base.id === null ? null : imageOf(engine, base.id);
   if (!image) return;
-  const annotations = manifestAnnotations(store, image);
+  const annotations = manifestAnnotations(engine.store, image);
   await changeState(container, (state) => ({ ...state, annotations }));
 }
 
