@@ -67,7 +67,7 @@ const PACKS = [
     name: 'transfer',
     entries: [
       ...commands('pull push'),
-      'src/images/pull.ts',
+      'src/images/fetch.ts',
       'src/images/push.ts',
       'src/registry/transport.ts',
     ],

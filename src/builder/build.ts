@@ -70,8 +70,10 @@ async function attempt(engine: Engine, source: BuildSource, options: BuildOption
     await Promise.allSettled(jobs.flatMap((job) => job.running()));
     const kept = failed ? jobs.flatMap((job) => job.kept()?.id ?? []) : [];
     for (const container of jobs.flatMap((job) => job.containers)) {
-      if (!kept.includes(container.id)) await remove({ ...container, engine });
-      else {
+      const isKept = kept.includes(container.id);
+      if (!isKept) await remove({ ...container, engine });
+      container.held?.[Symbol.dispose]();
+      if (isKept) {
         engine.store.containers.keep(container.id);
         await keepLent(engine, container.id);
       }

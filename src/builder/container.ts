@@ -9,6 +9,8 @@ export interface Container {
   readonly engine: Engine;
   /** 64 hexadecimal digits. */
   readonly id: string;
+  /** The right of use, held for good: nobody else changes the container. Disposed of by whoever lets go of it. */
+  readonly held?: Disposable | undefined;
 }
 
 /** The container's record and state as they are now. */
@@ -41,14 +43,24 @@ export function read(container: Container): Snapshot {
   return { record, state: record.state as ContainerState };
 }
 
-/** The container's right of use: one writer at a time, whoever waits says for whom. */
-export async function exclusively<T>({ engine, id }: Container, work: () => Promise<T>): Promise<T> {
-  const { store, signal } = engine;
-  using _ = await store.leases.hold(`container:${id}`, 'exclusive', {
-    onWait: (pid) => log.warn(`waiting for process ${pid}, which works on container ${id.slice(0, 12)}`),
-    signal,
-  });
+/** Does the work with the container's right of use: one writer at a time. */
+export async function exclusively<T>(container: Container, work: () => Promise<T>): Promise<T> {
+  if (container.held) return work();
+  using _ = await hold(container);
   return await work();
+}
+
+/** The container with its right of use, until that is disposed of. */
+export async function heldFor(container: Container): Promise<Container> {
+  return { ...container, held: await hold(container) };
+}
+
+/** Whoever waits says for whom. */
+function hold({ engine, id }: Container): Promise<Disposable> {
+  return engine.store.leases.hold(`container:${id}`, 'exclusive', {
+    onWait: (pid) => log.warn(`waiting for process ${pid}, which works on container ${id.slice(0, 12)}`),
+    signal: engine.signal,
+  });
 }
 
 /** Replaces the state by what `change` makes of it, in one transaction with the reading. */

@@ -11,6 +11,8 @@ import type { StepNotice } from './step.ts';
 import type { LentSteps } from './step-lookup.ts';
 
 export interface EngineOptions {
+  /** The process ends with the engine. */
+  readonly last?: boolean;
   /** Where images and containers live; see the store's `storePlaces` when absent. */
   readonly root?: string | undefined;
   readonly runroot?: string | undefined;
@@ -70,7 +72,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     uid: here.uid,
     env: process.env,
   });
-  return engineOn(openStore({ ...places, mode: here.mode }), options);
+  return engineOn(openStore({ ...places, mode: here.mode, last: options.last ?? false }), options);
 }
 
 /** The same on a store that is open already, which the engine then owns. */

@@ -5,7 +5,7 @@ import { emptyConfig } from '../images/config.ts';
 import { parseLocation } from '../images/location.ts';
 import { derivedFrom } from '../images/mutate.ts';
 import { hostPlatform } from '../images/platform.ts';
-import type { PullPolicy } from '../images/pull.ts';
+import { type PullPolicy, pullImage } from '../images/pull.ts';
 import { imageConfig, imageData } from '../images/record.ts';
 import { baseName, isImageId, localCandidates, parseReference } from '../images/reference.ts';
 import type { ImageRecord, Store } from '../store/types.ts';
@@ -37,7 +37,6 @@ export async function obtainImage(
   image: string,
   options: Pick<FromOptions, 'pull' | 'platform' | 'aside'> = {},
 ): Promise<ImageRecord> {
-  const { pullImage } = await import('../images/pull.ts'); // transports and HTTP: nothing for a RUN to load
   return pullImage(engine.store, image, {
     policy: options.pull ?? 'missing',
     registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },

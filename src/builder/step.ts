@@ -6,6 +6,7 @@ import type { History } from '../images/types.ts';
 import type { StepRecord } from '../store/types.ts';
 import { now } from './clock.ts';
 import { type Container, changeState, exclusively, read } from './container.ts';
+import type { Engine } from './engine.ts';
 import { freeze, renewUpper } from './freeze.ts';
 import type { Leak } from './leaks.ts';
 import { type Found, findStep, isAvailable, lastOf } from './step-lookup.ts';
@@ -105,15 +106,12 @@ export function stepKey(layers: readonly Digest[] | 'any', inputs: Inputs): Dige
 async function cachedStep<Result>(container: Container, details: Step<Result>): Promise<Result> {
   const { engine } = container;
   const site = siteOf(details);
-  await freeze(container, outside());
+  if (!container.held) await freeze(container, outside());
   const layers = details.apart ? 'any' : read(container).record.layers;
   const references = await details.references?.();
   const short = references && stepKey(layers, [['by', 'reference'], ...references]);
-  const byReference = short && findStep(engine, short);
-  if (byReference && replay(container, byReference, details)) {
-    const same = findStep(engine, stepKey(layers, byReference.record.inputs));
-    return tellReplayed(container, site, same ? [byReference, same] : [byReference]);
-  }
+  const referred = short && lookByReference(container, details, { key: short, layers });
+  if (referred) return tellReplayed(container, site, referred);
   const inputs = await details.inputs();
   const keyed: Keyed = { site, key: stepKey(layers, inputs), short, inputs };
   const known = look(container, details, keyed);
@@ -146,11 +144,34 @@ function look<Result>(
   details: Step<Result>,
   { key, short }: Keyed,
 ): readonly Found[] | undefined {
-  const found = findStep(container.engine, key);
-  if (!found || !replay(container, found, details)) return undefined;
-  const twin = short && { ...found, record: { ...found.record, key: short } };
-  if (twin && found.from === null) container.engine.store.steps.put(twin.record);
-  return twin ? [twin, found] : [found];
+  const { engine } = container;
+  return engine.store.transaction(() => {
+    const found = findStep(engine, key);
+    if (!found || !replay(container, found, details)) return undefined;
+    const twin = short && { ...found, record: { ...found.record, key: short } };
+    if (twin && found.from === null) engine.store.steps.put(twin.record);
+    return touched(engine, twin ? [twin, found] : [found]);
+  });
+}
+
+/** The same by the names of the layers that its files come from. */
+function lookByReference<Result>(
+  container: Container,
+  details: Step<Result>,
+  { key, layers }: { readonly key: Digest; readonly layers: readonly Digest[] | 'any' },
+): readonly Found[] | undefined {
+  const { engine } = container;
+  return engine.store.transaction(() => {
+    const found = findStep(engine, key);
+    if (!found || !replay(container, found, details)) return undefined;
+    const same = findStep(engine, stepKey(layers, found.record.inputs));
+    return touched(engine, same ? [found, same] : [found]);
+  });
+}
+
+function touched({ store }: Engine, found: readonly Found[]): readonly Found[] {
+  for (const { record, from } of found) if (from === null) store.steps.touch(record.key);
+  return found;
 }
 
 /** Keeps what the step did for the next time. */
@@ -214,10 +235,9 @@ async function turnOf({ engine }: Container, { key, site }: Keyed): Promise<Disp
 function tellReplayed<Result>({ engine }: Container, site: string, found: readonly Found[]): Result {
   const [first] = found;
   if (!first) throw new Error('internal: replayed without a record');
-  const { store, explain, onStep, watch } = engine;
+  const { explain, onStep, watch } = engine;
   const { value, leaks } = first.record.result as Recorded<Result>;
   if (leaks) watch?.found(leaks);
-  for (const { record, from } of found) if (from === null) store.steps.touch(record.key);
   if (first.from === null) log.info(`cached: ${site}`);
   else if (explain) log.warn(`cached: ${site}: from ${first.from}`);
   else log.info(`cached: ${site}: from ${first.from}`);
@@ -236,21 +256,18 @@ function missOf({ engine }: Container, { site, key, inputs }: Keyed): string {
 /** Puts the recorded step on top of the container; false when its layer is gone. The entry keeps its date. */
 function replay<Result>(container: Container, { record: known }: Found, details: Step<Result>): boolean {
   const { engine } = container;
-  const { store } = engine;
-  return store.transaction(() => {
-    const { diffId } = known;
-    const { value, entry: recorded } = known.result as Recorded<Result>;
-    const entry = entryOf(details, value, recorded.created);
-    if (diffId === null) {
-      const { state } = read(container);
-      const image = appendHistory(state.image, entry);
-      if (details.as) store.containers.update(container.id, { state: { ...state, image } });
-      return true;
-    }
-    if (!isAvailable(engine, diffId)) return false;
-    putOnTop(container, diffId, entry);
+  const { diffId } = known;
+  const { value, entry: recorded } = known.result as Recorded<Result>;
+  const entry = entryOf(details, value, recorded.created);
+  if (diffId === null) {
+    const { state } = read(container);
+    const image = appendHistory(state.image, entry);
+    if (details.as) engine.store.containers.update(container.id, { state: { ...state, image } });
     return true;
-  });
+  }
+  if (!isAvailable(engine, diffId)) return false;
+  putOnTop(container, diffId, entry);
+  return true;
 }
 
 /** The first input that differs from the last time this step was done. */

@@ -70,7 +70,9 @@ export function makeContext(
 
   const open = (options: EngineOptions): Promise<Engine> => {
     engine ??= import('../builder/engine.ts')
-      .then(({ openEngine }) => openEngine({ root: globals.root, runroot: globals.runroot, ...options }))
+      .then(({ openEngine }) =>
+        openEngine({ root: globals.root, runroot: globals.runroot, last: true, ...options }),
+      )
       .then((made) => {
         opened = made;
         return made;

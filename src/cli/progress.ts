@@ -1,4 +1,5 @@
 import { printable } from '../base/log.ts';
+import { monotonic } from '../base/monotonic.ts';
 import type { Progress } from '../base/progress.ts';
 import { isTerminal } from '../base/terminal.ts';
 import { writeLog } from './output.ts';
@@ -154,7 +155,7 @@ function standardError(): Screen {
     isTerminal: isTerminal(2) && process.env.TERM !== 'dumb',
     columns: () => process.stderr.columns || 80,
     write: writeLog,
-    now: () => performance.now(),
+    now: monotonic,
   };
 }
 

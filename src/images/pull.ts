@@ -1,16 +1,13 @@
 import { BldError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { noProgress, type Progress } from '../base/progress.ts';
+import type { Progress } from '../base/progress.ts';
 import type { ImageRecord, Store } from '../store/types.ts';
 import { platformOf } from './config.ts';
-import { copyImage } from './copy.ts';
-import { formatLocation, type Location, parseLocation } from './location.ts';
+import { type Location, parseLocation } from './location.ts';
 import { formatPlatform, hostPlatform, platformMatch } from './platform.ts';
 import { findImage, imageConfig, imageData } from './record.ts';
-import { isImageId, localCandidates, parseReference, type Reference, repositoryName } from './reference.ts';
-import { type RegistryOptions, remoteDigest } from './transports/registry.ts';
-import { type ResolvedSource, resolveSource } from './transports/resolve.ts';
-import { storeSink } from './transports/store.ts';
+import { isImageId, localCandidates, parseReference, type Reference } from './reference.ts';
+import type { RegistryOptions } from './transports/registry.ts';
 import type { Platform } from './types.ts';
 
 /** `missing`: only what the store lacks; `newer`: when the registry has another; `never`: no connection at all. */
@@ -40,7 +37,7 @@ export async function pullImage(store: Store, text: string, options: PullOptions
   const location = parseLocation(text);
   if (location?.transport === 'containers-storage')
     return known(findImage(store, location.name, platform), text);
-  if (location !== null && location.transport !== 'docker') return fetchImage(store, location, options);
+  if (location !== null && location.transport !== 'docker') return fetched(store, location, options);
 
   const name = location === null ? text : text.slice('docker://'.length);
   const named = findImage(store, name, platform);
@@ -53,7 +50,13 @@ export async function pullImage(store: Store, text: string, options: PullOptions
   if (reference === null || policy === 'never') return known(local, text);
   if (local !== null && serves && !(await isOutdated(local, reference, options))) return local;
   const remote = { transport: 'docker', reference } as const;
-  return (await options.borrow?.(remote, options)) ?? fetchImage(store, remote, options);
+  return (await options.borrow?.(remote, options)) ?? fetched(store, remote, options);
+}
+
+/** Transports and HTTP: nothing to load for an image that is here. */
+async function fetched(store: Store, location: Location, options: PullOptions): Promise<ImageRecord> {
+  const { fetchImage } = await import('./fetch.ts');
+  return fetchImage(store, location, options);
 }
 
 function known(image: ImageRecord | null, text: string): ImageRecord {
@@ -76,7 +79,7 @@ function siblingFor(store: Store, named: ImageRecord, platform: Platform): Image
     .find((other) => formatPlatform(platformOf(imageConfig(store, other))) === wanted);
 }
 
-function servesPlatform(store: Store, image: ImageRecord, platform: Platform): boolean {
+export function servesPlatform(store: Store, image: ImageRecord, platform: Platform): boolean {
   return platformMatch(platform, platformOf(imageConfig(store, image))) >= 0;
 }
 
@@ -100,6 +103,7 @@ async function isOutdated(local: ImageRecord, reference: Reference, options: Pul
   if (reference.digest !== undefined || policy === 'missing' || policy === 'never') return false;
   if (policy === 'always') return true;
   try {
+    const { remoteDigest } = await import('./transports/registry.ts');
     const digest = await remoteDigest(reference, registry);
     return digest !== local.manifest?.digest && digest !== imageData(local).index?.digest;
   } catch (error) {
@@ -107,78 +111,4 @@ async function isOutdated(local: ImageRecord, reference: Reference, options: Pul
     log.warn(`using the local image, for its registry cannot be asked for a newer one: ${error.message}`);
     return false;
   }
-}
-
-/** Copies the image in, from wherever it is. */
-async function fetchImage(store: Store, location: Location, options: PullOptions): Promise<ImageRecord> {
-  const { platform = hostPlatform(), registry, onProgress = noProgress } = options;
-  const label = formatLocation(location);
-  onProgress({ kind: 'message', text: `Trying to pull ${label}` });
-  const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
-  await using _ = resolved.source;
-  return await take(store, resolved, location, options);
-}
-
-/** Copies an opened image in, and gives it its names. */
-export async function take(
-  store: Store,
-  resolved: ResolvedSource,
-  location: Location,
-  options: PullOptions,
-): Promise<ImageRecord> {
-  const { platform = hostPlatform(), onProgress = noProgress } = options;
-  const { source } = resolved;
-  const label = formatLocation(location);
-  const origin = location.transport === 'docker' ? repositoryName(location.reference) : undefined;
-  // one at a time: whose name it is depends on what is there
-  using _ = options.aside
-    ? await store.leases.hold(`name:${resolved.names[0] ?? label}`, 'exclusive')
-    : undefined;
-  const names = namesFor(store, resolved.names, options);
-  await using sink = storeSink(store, {
-    names,
-    intermediate: names.length < resolved.names.length,
-    withoutManifest: resolved.withoutManifest,
-    data: { source: label },
-    ...(origin !== undefined && { origin }),
-  });
-  const before = origin === undefined ? resolved.names.map((name) => store.images.find(name)) : [];
-  await copyImage(source, sink, { select: platform, onProgress });
-  const image = sink.image();
-  if (!image) throw new Error('internal: the copy added no image');
-  // an archive brings its own names: taking them from other images is said
-  for (const [at, old] of before.entries()) {
-    if (old && old.id !== image.id)
-      log.warn(`${resolved.names[at]} was image ${old.id} and is now ${image.id}`);
-  }
-  warnOfPlatform(store, image, options.platform);
-  return image;
-}
-
-/** The names that an image gets of those that it has where it comes from: none when it stands aside. */
-export function namesFor(
-  store: Store,
-  names: readonly string[],
-  { aside = false, platform = hostPlatform() }: PullOptions,
-): readonly string[] {
-  return aside && standsAside(store, names, platform) ? [] : names;
-}
-
-/** True when the names stand for images of this machine, and the platform is another. */
-function standsAside(store: Store, names: readonly string[], platform: Platform): boolean {
-  const host = hostPlatform();
-  if (platformMatch(host, platform) >= 0) return false;
-  return names.some((name) => {
-    const image = store.images.find(name);
-    return image !== null && servesPlatform(store, image, host);
-  });
-}
-
-/** An image that is no choice of an index may be for any machine: said, never silently used (A54). */
-export function warnOfPlatform(store: Store, image: ImageRecord, wanted: Platform | undefined): void {
-  const platform = wanted ?? hostPlatform();
-  const has = platformOf(imageConfig(store, image));
-  if (has.architecture === '' || platformMatch(platform, has) >= 0) return;
-  const name = image.names[0] ?? image.id;
-  log.warn(`${name} is for ${formatPlatform(has)}, not for ${formatPlatform(platform)}`);
 }

@@ -28,14 +28,19 @@ export function recordOf(row: ContainerRow): ContainerRecord {
   };
 }
 
-/** Inserts the container or replaces its row. */
+/** True for a container that goes with its process (see transient.ts). */
+export function isTransient(db: Database, id: string): boolean {
+  return db.get("SELECT 1 FROM pins WHERE key = 'transient:' || ?", id) !== undefined;
+}
+
+/** Inserts the container or replaces its row; one that is to outlive its process has a copy of it in a file. */
 export function writeContainer(db: Database, root: string, container: ContainerRecord): void {
   const { id, name, created, imageId, imageName, layers, state } = container;
   db.run(
     'INSERT OR REPLACE INTO containers VALUES (?, ?, ?, ?, ?, ?, ?)',
     ...[id, name, created, imageId, imageName, JSON.stringify(layers), JSON.stringify(state ?? null)],
   );
-  writeRecord(join(layout.container(root, id), 'container.json'), container);
+  if (!isTransient(db, id)) writeRecord(join(layout.container(root, id), 'container.json'), container);
 }
 
 /** The container of exactly this id. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BldError } from '../base/errors.ts';
 import { randomHex } from '../base/random.ts';
 import { withBallast } from './ballast.ts';
-import { type ContainerRow, readContainer, recordOf, writeContainer } from './container-rows.ts';
+import { type ContainerRow, isTransient, readContainer, recordOf, writeContainer } from './container-rows.ts';
 import type { Context } from './context.ts';
 import { explainAt } from './disk.ts';
 import { freezeUpper } from './frozen.ts';
@@ -48,6 +48,11 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
     return record;
   };
 
+  const write = (record: ContainerRecord): void => {
+    writeContainer(db, root, record);
+    if (!isTransient(db, record.id)) durability.note(`container:${record.id}`);
+  };
+
   return {
     create(container, { base, unique, transient = false }) {
       checkContainerName(base);
@@ -58,9 +63,8 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
           const record = { ...container, id, name: freeName(base, unique), created: Date.now() };
           db.onRollback(() => removeTree(layout.container(root, id)));
           makeUpper(root, id);
-          writeContainer(db, root, record);
-          durability.note(`container:${id}`);
           if (transient) pins.pin(transientKey(id));
+          write(record);
           return record;
         });
       } catch (error) {
@@ -82,7 +86,10 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
     },
 
     keep(id) {
-      db.run('DELETE FROM pins WHERE key = ?', transientKey(id));
+      db.transaction(() => {
+        db.run('DELETE FROM pins WHERE key = ?', transientKey(id));
+        write(byId(id));
+      });
     },
 
     list() {
@@ -97,8 +104,7 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
         const holder = change.name === undefined ? undefined : holderOf(change.name);
         if (change.name !== undefined && holder !== undefined && holder !== id)
           throw nameTaken(change.name, holder);
-        writeContainer(db, root, { ...before, ...change });
-        durability.note(`container:${id}`);
+        write({ ...before, ...change });
       });
     },
 

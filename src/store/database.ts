@@ -9,6 +9,9 @@ import { diskFull, isFull } from './disk.ts';
 /** How long a transaction waits for another process's one; they are all short. */
 const BUSY_TIMEOUT = 60_000; // ms
 
+/** Pages in the log before they are moved to the index: who opens a log reads all of it, and moving waits for the disk. */
+const LOG_PAGES = 250;
+
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
 const CODE = { busy: 5, locked: 6, readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 };
 
@@ -76,7 +79,9 @@ export class Database implements Disposable {
     // NORMAL never damages the index, a power cut may only undo the last transactions: what must not be undone asks
     // for it (`durable`). Temporary tables stay out of TMPDIR.
     try {
-      this.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY');
+      this.exec(
+        `PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
+      );
     } catch (error) {
       this.#connection.close();
       throw error;

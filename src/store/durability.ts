@@ -26,6 +26,8 @@ export interface Durability {
   note(key: Key): void;
   /** Syncs what `needs` names, then runs `work` in one durable transaction in which nothing of it is pending. */
   durably<T>(needs: readonly Key[], work: () => T): T;
+  /** True when the bytes of one of these are not known to be on disk. */
+  isPending(needs: readonly Key[]): boolean;
   /** Syncs the file system, and clears all notes made before. */
   barrier(): void;
   close(): void;
@@ -82,6 +84,8 @@ export function makeDurability(root: string, db: Database): Durability {
     note(key) {
       db.run('INSERT OR REPLACE INTO pending (key) VALUES (?)', key);
     },
+
+    isPending: (needs) => notesOf(needs).length > 0,
 
     durably(needs, work) {
       refuseInside();

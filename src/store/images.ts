@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Digest, digestOf, isDigest } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { withBallast } from './ballast.ts';
@@ -18,6 +19,15 @@ export interface ImageParts {
 }
 
 const HEX_PREFIX = /^[0-9a-f]{3,64}$/;
+
+/** True when to write the image would change nothing. */
+function isAsBefore(
+  { names: known, pastNames: _, ...before }: ImageRecord,
+  image: Omit<ImageRecord, 'names' | 'pastNames'>,
+  names: readonly string[],
+): boolean {
+  return names.every((name) => known.includes(name)) && isDeepStrictEqual({ ...before }, { ...image });
+}
 
 export function makeImages(context: Context, { files, layers: trees, records }: ImageParts): Images {
   const { root, db, durability, presence } = context;
@@ -98,23 +108,31 @@ export function makeImages(context: Context, { files, layers: trees, records }: 
         size: manifest.bytes.length,
       };
       const documents = [id, ...(described ? [described.digest] : [])];
-      return durability.durably(keysOf(documents, layers), () => {
-        demand(documents, layers);
-        const before = readImage(db, id);
+      const needs = keysOf(documents, layers);
+      const added = (before: ImageRecord | null) => {
         const kept = described ?? before?.manifest;
-        writeImage(db, {
+        return {
           id,
           ...(kept && { manifest: kept }),
           created,
+          layers: layers.map((layer, i) => ({ ...before?.layers[i], ...layer })),
           // A build's by-product that somebody asked for is one no more.
           intermediate: intermediate && (before?.intermediate ?? true),
           data: { ...before?.data, ...data },
-        });
-        writeLayers(
-          db,
-          id,
-          layers.map((layer, i) => ({ ...before?.layers[i], ...layer })),
-        );
+        };
+      };
+      const there = db.transaction(() => {
+        const before = readImage(db, id);
+        if (!before || durability.isPending(needs) || !isAsBefore(before, added(before), names)) return null;
+        demand(documents, layers);
+        return before;
+      });
+      if (there) return there; // a build that made nothing new waits for no disk
+      return durability.durably(needs, () => {
+        demand(documents, layers);
+        const image = added(readImage(db, id));
+        writeImage(db, image);
+        writeLayers(db, id, image.layers);
         records.refresh(moveNames(db, names, { image: id }));
         return existing(id);
       });

@@ -118,7 +118,7 @@ export function makePresence({ root, db, readOnly, rescue }: PresenceOptions): P
     const { id, fd } = held;
     held = undefined;
     try {
-      clear(id);
+      withBallast(root, () => clear(id));
     } catch (error) {
       log.debug(`${root}: left to the next process: ${String(error)}`); // a full disk; with the lock all rights end
     } finally {

@@ -32,6 +32,7 @@ export function openStore({
   runroot,
   mode,
   kind: asked,
+  last = false,
   boot: now = currentBoot(),
 }: StoreOptions): Store {
   const { db, kind, readOnly, boot } = openIndex(root, asked ?? kindOf(mode), now);
@@ -55,6 +56,7 @@ export function openStore({
   const records = makeRecords(root, db);
 
   let released = false;
+  let ended = false;
   const collectReleased = () => {
     try {
       collect(context, leases);
@@ -88,13 +90,14 @@ export function openStore({
     check: (options) => check(context, { files, layers, records }, options),
     scratch: () => staging.directory(),
     [Symbol.dispose]() {
-      if (!db.open) return;
+      if (!db.open || ended) return;
+      ended = true;
       try {
         presence.end();
         if (released) collectReleased();
       } finally {
         durability.close();
-        db[Symbol.dispose]();
+        if (!last) db[Symbol.dispose]();
         if (!readOnly) loadBallast(root);
       }
     },

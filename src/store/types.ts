@@ -23,6 +23,11 @@ export interface StoreOptions {
   readonly mode: Mode;
   /** Which kind of store is needed, where not the one that `mode` needs in this process. */
   readonly kind?: StoreKind;
+  /**
+   * The process ends when the store is disposed of, and need not close the index: to be the last to do so is to sync the
+   * log of its changes into it, which waits for the disk. The next one reads that log.
+   */
+  readonly last?: boolean;
   /** The id of this start of the machine, where not the kernel's: what another start did not sync is dropped. */
   readonly boot?: string;
 }

@@ -8,7 +8,7 @@ import { triggersOf } from '../../dockerfile/stages.ts';
 import { appendHistory, changeConfig } from '../../images/mutate.ts';
 import { manifestAnnotations } from '../../images/record.ts';
 import type { ContainerConfig, History, ImageConfig } from '../../images/types.ts';
-import { type Container, changeState, exclusively, read } from '../container.ts';
+import { type Container, changeState, exclusively, heldFor, read } from '../container.ts';
 import { copy } from '../copy.ts';
 import { freeze } from '../freeze.ts';
 import { fork, from } from '../from.ts';
@@ -83,7 +83,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   if (base.kind === 'stage') {
     const below = await job.stage(base.index);
     const { id } = fork(below.container, `${stage.name ?? 'stage'}-build`);
-    const container: Container = { id, engine: job.engine };
+    const container = await heldFor({ id, engine: job.engine });
     job.containers.push(container);
     const image = openState(withoutLabels(job, below.image.config), below.image.author);
     await record(container, image, undefined);
@@ -95,7 +95,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
       : base.kind === 'scratch'
         ? 'scratch'
         : await contextImage(job, base.name);
-  const container = await from(job.engine, name, {
+  const made = await from(job.engine, name, {
     suffix: 'build',
     transient: true,
     pull: job.options.pull,
@@ -104,6 +104,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
     format: job.options.commit?.format,
     run: job.options.run,
   });
+  const container = await heldFor(made);
   job.containers.push(container);
   if (job.options.inheritAnnotations) await keepAnnotations(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);

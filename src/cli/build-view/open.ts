@@ -1,5 +1,6 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { configureLog } from '../../base/log.ts';
+import { monotonic } from '../../base/monotonic.ts';
 import { noProgress } from '../../base/progress.ts';
 import { isTerminal } from '../../base/terminal.ts';
 import { type Outcome, OutputClosed, writeLog } from '../output.ts';
@@ -24,7 +25,7 @@ export interface ViewRequest {
   readonly print: (outcome: Outcome) => void;
 }
 
-const now = () => performance.now();
+const now = monotonic;
 
 /** The view that was asked for, or that fits where bld runs; warnings go through it until its end. */
 export function openBuildView(request: ViewRequest): BuildView {
