@@ -5,6 +5,7 @@ import { mapPool } from '../base/pool.ts';
 import { parseFile } from '../dockerfile/parse.ts';
 import { type Plan, type PlanOptions, planBuild, type Stage } from '../dockerfile/plan.ts';
 import { formatPlatform, hostPlatform } from '../images/platform.ts';
+import { type Ahead, openAhead } from './build/ahead.ts';
 import { withBases } from './build/bases.ts';
 import { keepLent, tellUnknownStages, withImports } from './build/cache.ts';
 import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
@@ -52,22 +53,24 @@ async function attempt(engine: Engine, source: BuildSource, options: BuildOption
     shared: { done: new Set<Digest>() },
   };
   const vault = openVault(options.secrets ?? new Map());
+  const ahead = openAhead(own, options);
   const jobs = wantedPlatforms(options).map((platform) => {
     const one = { ...options, platform };
-    return openJob(own, planOf(source, one), { source, options: one, vault });
+    return openJob(own, planOf(source, one), { source, options: one, vault, ahead });
   });
   tellUnknownStages(jobs[0]?.plan.stages ?? [], options.cache);
   const work = jobs.flatMap((job) => job.plan.order.map(({ index }) => ({ job, index })));
   let failed = true;
   try {
     await mapPool(work, options.jobs ?? 1, ({ job, index }) => job.stage(index));
+    await ahead?.settle();
     const made = await finish(jobs, options, isIndexed(options));
     await writeCaches(jobs);
     failed = false;
     return made;
   } finally {
     stop.abort(new BldError('E_CANCELLED', 'another stage failed'));
-    await Promise.allSettled(jobs.flatMap((job) => job.running()));
+    await Promise.allSettled([...jobs.flatMap((job) => job.running()), ahead?.settle()]);
     const kept = failed ? jobs.flatMap((job) => job.kept()?.id ?? []) : [];
     for (const container of jobs.flatMap((job) => job.containers)) {
       const isKept = kept.includes(container.id);
@@ -124,9 +127,10 @@ interface Given {
   readonly source: BuildSource;
   readonly options: BuildOptions;
   readonly vault: Vault;
+  readonly ahead: Ahead | undefined;
 }
 
-function openJob(engine: Engine, plan: Plan, { source, options, vault }: Given): OpenJob {
+function openJob(engine: Engine, plan: Plan, { source, options, vault, ahead }: Given): OpenJob {
   const built = new Map<number, Promise<BuiltStage>>();
   const contexts = new Map<string, Promise<NamedContext>>();
   const containers: Container[] = [];
@@ -141,6 +145,7 @@ function openJob(engine: Engine, plan: Plan, { source, options, vault }: Given):
     plan,
     options,
     vault,
+    ahead,
     context: source,
     containers,
     done: new Map(),

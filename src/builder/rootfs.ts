@@ -60,7 +60,7 @@ function unpackFrom(engine: Engine, { diffId, blob, below }: PackedLayer): Promi
     const id = blob.digest;
     engine.progress({ kind: 'start', id, label: `Unpacking ${id.slice(7, 19)}`, total: blob.size });
     try {
-      return await unpackBlob({
+      const unpacked = await unpackBlob({
         blob,
         open: () => store.blobs.open(blob.digest),
         diffId,
@@ -69,6 +69,8 @@ function unpackFrom(engine: Engine, { diffId, blob, below }: PackedLayer): Promi
         onBytes: (bytes) => engine.progress({ kind: 'advance', id, bytes }),
         ...(engine.signal && { signal: engine.signal }),
       });
+      store.layers.prove(diffId, blob.digest);
+      return unpacked;
     } finally {
       engine.progress({ kind: 'end', id });
     }

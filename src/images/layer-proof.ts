@@ -5,26 +5,17 @@ import { decompressed } from '../layers/decompress.ts';
 import type { Store } from '../store/types.ts';
 import type { Descriptor } from './types.ts';
 
-/** Blobs that this process saw to be their layers: their bytes never change. */
-const PROOFS = new WeakMap<Store, Set<string>>();
-
-/** Notes that the blob is the layer, for it was made of it. */
-export function proved(store: Store, { digest }: Descriptor, diffId: Digest): void {
-  const known = PROOFS.get(store) ?? new Set();
-  PROOFS.set(store, known.add(`${digest} ${diffId}`));
-}
-
 /**
  * True when the blob is what its layer's name promises. Which blob belongs to which layer is what configurations of
  * pulled images claim; bytes that are to stand for another image's layer are looked at first.
  */
 export async function unpacksTo(store: Store, blob: Descriptor, diffId: Digest): Promise<boolean> {
   if (!store.blobs.has(blob.digest)) return false;
-  if (PROOFS.get(store)?.has(`${blob.digest} ${diffId}`)) return true;
+  if (store.layers.isProved(diffId, blob.digest)) return true;
   const bytes = verifying(store.blobs.open(blob.digest), blob, `blob ${blob.digest}`);
   try {
     for await (const _ of verifying(decompressed(bytes), { digest: diffId }, `layer ${diffId}`));
-    proved(store, blob, diffId);
+    store.layers.prove(diffId, blob.digest);
     return true;
   } catch (error) {
     if (isDamage(error)) return false;

@@ -9,7 +9,7 @@ import type { ImageRecord, LayerRef, Store } from '../store/types.ts';
 import { buildImage, layerAs } from './build-image.ts';
 import { convertManifest, formatOf } from './convert.ts';
 import { decodeManifest, type RawManifest } from './decode.ts';
-import { isDamage, proved, unpacksTo } from './layer-proof.ts';
+import { isDamage, unpacksTo } from './layer-proof.ts';
 import type { LentLayers } from './lent-layers.ts';
 import { type ImageFormat, type LayerCompression, layerKind, layerType } from './media-types.ts';
 import { packedTar } from './packed-tar.ts';
@@ -27,6 +27,8 @@ export interface MaterialiseOptions {
   readonly force?: boolean;
   /** Layers that the store need not have: their bytes are used where they are. */
   readonly lent?: LentLayers | undefined;
+  /** Stops compressing. */
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress;
 }
 
@@ -95,6 +97,7 @@ function wantedOf(options: MaterialiseOptions, format: ImageFormat): Omit<Wanted
     force: options.force ?? false,
     level: options.level,
     lent: options.lent,
+    signal: options.signal,
     onProgress: options.onProgress ?? noProgress,
   };
 }
@@ -107,6 +110,7 @@ interface Wanted {
   readonly keepPlain: boolean;
   readonly level: number | undefined;
   readonly lent: LentLayers | undefined;
+  readonly signal: AbortSignal | undefined;
   readonly onProgress: Progress;
 }
 
@@ -176,21 +180,21 @@ async function suitableLayer(store: Store, place: Place, wanted: Wanted): Promis
 /** Compresses the layer's tar into the store's blobs. */
 async function compressLayer(store: Store, place: Place, wanted: Wanted): Promise<Descriptor> {
   const { diffId: id, size: total } = place.layer;
-  const { compression, level, onProgress } = wanted;
+  const { compression, level, signal, onProgress } = wanted;
   const mediaType = layerType({ format: 'oci', compression, foreign: false });
   if (mediaType === undefined) throw new Error(`internal: no media type for ${compression}`);
   onProgress({ kind: 'start', id, label: `Compressing layer ${id}`, ...(total !== undefined && { total }) });
   const compress = compressor(compression, level === undefined ? {} : { level });
   const { digest, size } = await firstRight(plainLayers(store, place), (plain) =>
     store.blobs.ingestUnknown(async () => {
-      const tar = told(await plain.open(), id, onProgress);
+      const tar = told(await plain.open(), { id, onProgress, signal });
       return Readable.from(compress(tar), { objectMode: false });
     }),
   );
   onProgress({ kind: 'end', id });
   const blob: Descriptor = { mediaType, digest, size };
   store.layers.addBlob(id, blob);
-  proved(store, blob, id);
+  store.layers.prove(id, digest);
   return blob;
 }
 
@@ -206,8 +210,12 @@ async function firstRight<T>(layers: readonly TarLayer[], work: (layer: TarLayer
   }
 }
 
-async function* told(source: Readable, id: string, onProgress: Progress): AsyncGenerator<Buffer> {
+async function* told(
+  source: Readable,
+  { id, onProgress, signal }: Pick<Wanted, 'onProgress' | 'signal'> & { readonly id: string },
+): AsyncGenerator<Buffer> {
   for await (const chunk of source) {
+    signal?.throwIfAborted();
     onProgress({ kind: 'advance', id, bytes: (chunk as Buffer).length });
     yield chunk as Buffer;
   }

@@ -84,9 +84,11 @@ function materialiseOptions({
   level,
   force,
   lent,
+  registry,
   onProgress,
 }: PushOptions): MaterialiseOptions {
   return {
+    signal: registry?.signal,
     ...(format && { format }),
     ...(compression && { compression }),
     ...(level !== undefined && { level }),

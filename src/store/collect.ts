@@ -61,7 +61,7 @@ export function collect(context: Context, leases: Leases, grace = GRACE): Collec
         `DELETE FROM blobs WHERE ${old} AND digest NOT IN (${LIVE_BLOBS}) RETURNING size`,
         ...[now, grace],
       );
-      for (const table of ['layer_blobs', 'origins']) {
+      for (const table of ['layer_blobs', 'origins', 'proofs']) {
         db.run(`DELETE FROM ${table} WHERE digest NOT IN (SELECT digest FROM blobs)`);
       }
       return { layers, blobs };

@@ -10,7 +10,7 @@ import { existsDirectory } from './trees.ts';
 import type { LayerStore, Leases } from './types.ts';
 
 export function makeLayers(context: Context, leases: Leases): LayerStore {
-  const { root, db, staging, durability, presence } = context;
+  const { root, db, staging, durability, presence, readOnly } = context;
   const pins = makePins(context);
   const tree = (diffId: Digest) => join(layout.layer(root, diffId), 'diff');
 
@@ -82,6 +82,13 @@ export function makeLayers(context: Context, leases: Leases): LayerStore {
         .all<{ descriptor: string }>(sql, diffId)
         .map((row) => JSON.parse(row.descriptor) as Descriptor);
     },
+
+    prove(diffId, digest) {
+      if (!readOnly) db.run('INSERT OR IGNORE INTO proofs VALUES (?, ?)', diffId, digest);
+    },
+
+    isProved: (diffId, digest) =>
+      db.get('SELECT 1 FROM proofs WHERE diff_id = ? AND digest = ?', diffId, digest) !== undefined,
 
     addBlob(diffId, blob) {
       const sql = 'INSERT OR REPLACE INTO layer_blobs VALUES (?, ?, ?)';

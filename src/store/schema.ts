@@ -1,6 +1,12 @@
 /** The layout of `bld.db`, kept in `PRAGMA user_version`. A change of SCHEMA is a new version and a migration. */
 export const SCHEMA_VERSION = 3;
 
+const PROOFS = `CREATE TABLE proofs (
+  diff_id TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (diff_id, digest)
+) STRICT, WITHOUT ROWID`;
+
 const FILE_DIGESTS = `CREATE TABLE file_digests (
   id INTEGER PRIMARY KEY,
   looks TEXT NOT NULL UNIQUE,
@@ -10,7 +16,7 @@ const FILE_DIGESTS = `CREATE TABLE file_digests (
 /** What brings an index of each older version to the next. */
 export const MIGRATIONS: Readonly<Record<number, string>> = {
   1: 'ALTER TABLE steps ADD COLUMN used INTEGER NOT NULL DEFAULT 0; UPDATE steps SET used = created',
-  2: FILE_DIGESTS,
+  2: `${FILE_DIGESTS}; ${PROOFS}`,
 };
 
 /**
@@ -20,6 +26,7 @@ export const MIGRATIONS: Readonly<Record<number, string>> = {
  * - `leases`: exclusive or shared rights on a key; `pins`: what a process relies on, so that `collect` keeps it.
  * - `pending`: keys (`blob:`, `layer:`, `step:`, `container:`) whose bytes are not yet known to be on disk;
  *   AUTOINCREMENT, for `barrier` clears all up to a mark and an id must never come twice.
+ * - `layer_blobs` is what images claim; `proofs` are those of the claims that were seen to be true.
  * - `file_digests.looks`: device, inode, size, mtime and ctime of a file outside of the store.
  * - `steps.id` orders records by insertion: a clock that jumps cannot change which is the newest.
  */
@@ -118,4 +125,5 @@ CREATE INDEX steps_by_site ON steps (site);
 CREATE INDEX steps_by_diff_id ON steps (diff_id);
 
 ${FILE_DIGESTS};
+${PROOFS};
 `;

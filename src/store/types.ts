@@ -131,6 +131,9 @@ export interface LayerStore {
   /** Where this diffID's compressed bytes are, per media type: reused so that nothing is compressed twice. */
   blobs(diffId: Digest): readonly Descriptor[];
   addBlob(diffId: Digest, blob: Descriptor): void;
+  /** Notes that the blob, whose bytes never change, was seen to unpack to the layer. */
+  prove(diffId: Digest, digest: Digest): void;
+  isProved(diffId: Digest, digest: Digest): boolean;
 }
 
 export interface Images {

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
 import { Bench, PEOPLE } from '../helpers/bld.ts';
 import { built, contextOf } from '../helpers/contexts.ts';
@@ -67,6 +68,28 @@ describe.each(PEOPLE)('as %s', (person) => {
     expect(manifestIn(other, 'team/app').layers).toEqual(manifestIn(registry, 'team/base').layers);
     expect(fetched(registry, layer)).toBe(1);
     expect(readdirSync(join(bench.root, 'blobs/sha256'))).not.toContain(layer.slice(7));
+  });
+
+  test('layers are compressed while the steps that follow are done', async () => {
+    await using registry = await TestRegistry.start();
+    using bench = new Bench(person);
+    const file = `FROM ${inject('base')}\nRUN head -c 3000000 /dev/urandom > /x\nRUN until [ -e /go/on ]; do sleep .1; done\n`;
+    const context = contextOf(bench, file);
+    const go = bench.mkdir('go');
+    bench.ownAll(go);
+    let isCompressed = false;
+    const build = built(bench, ['-v', `${go}:/go`, '-t', `docker://${registry.host}/team/app:v1`, context]);
+    const blobs = join(bench.root, 'blobs/sha256');
+    const large = () =>
+      existsSync(blobs) && readdirSync(blobs).some((name) => statSync(join(blobs, name)).size > 3e6);
+    for (let tries = 0; tries < 600 && !isCompressed; tries++) {
+      await setTimeout(50);
+      isCompressed = large();
+    }
+    writeFileSync(join(go, 'on'), '');
+    await build;
+    expect(isCompressed).toBe(true);
+    expect(manifestIn(registry, 'team/app').layers).toHaveLength(2);
   });
 
   test('a step that reads its files makes it an image of the store', async () => {

@@ -68,7 +68,8 @@ export function goesToRegistries(options: BuildOptions): boolean {
   );
 }
 
-function locationOf(location: Location | string): Location {
+/** A place as it was given, or its text. */
+export function locationOf(location: Location | string): Location {
   return typeof location === 'string' ? parseDestination(location) : location;
 }
 

@@ -7,6 +7,7 @@ import type { StepRecord } from '../../store/types.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { GitAccess } from '../git/access.ts';
+import type { Ahead } from './ahead.ts';
 import type { NamedContext } from './sources.ts';
 import type { BuildOptions, StageLabel } from './types.ts';
 import type { Vault } from './vault.ts';
@@ -35,6 +36,8 @@ export interface Job {
   label(stage: Stage): StageLabel;
   /** The stage asks for images of a platform that was named, by a flag or its FROM. */
   isForeign(stage: Stage): boolean;
+  /** Told of the layers as they are made. */
+  readonly ahead?: Ahead | undefined;
   /** Working containers, to be removed at the end. */
   readonly containers: Container[];
   /** Told of a stage that failed: its container may be kept. */

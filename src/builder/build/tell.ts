@@ -47,7 +47,9 @@ export function openTeller(job: Job, stage: Stage): Teller {
     refresh: job.engine.refresh || isRefreshed(job, stage),
     onStep({ replayed, records }) {
       done.push(...records);
-      layer.top = container ? (read(container).record.layers.at(-1) ?? null) : null;
+      const layers = container ? read(container).record.layers : [];
+      layer.top = layers.at(-1) ?? null;
+      job.ahead?.made(job.plan, stage, layers);
       layer.replayed = replayed;
     },
     watch: {

@@ -63,7 +63,9 @@ test('a store of an older bld gets what it lacks', () => {
   const { open, root } = tempStore();
   open().steps.put(step('a'));
   using db = new Database(join(root, 'bld.db'));
-  db.exec('ALTER TABLE steps DROP COLUMN used; DROP TABLE file_digests; PRAGMA user_version = 1');
+  db.exec(
+    'ALTER TABLE steps DROP COLUMN used; DROP TABLE file_digests; DROP TABLE proofs; PRAGMA user_version = 1',
+  );
   const store = open();
   const [kept] = store.steps.list();
   expect(kept?.used).toBe(kept?.created);
