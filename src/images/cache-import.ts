@@ -3,7 +3,7 @@ import { BldError } from '../base/errors.ts';
 import { readAll, verified } from '../base/streams.ts';
 import type { StepRecord, Store } from '../store/types.ts';
 import { diffIdsFor } from './config.ts';
-import { chooseImage, fetchNode, type ImageSource } from './copy.ts';
+import { chooseImage, fetchNode, type ImageSource, type ManifestNode } from './copy.ts';
 import { reading } from './copy-error.ts';
 import { decodeConfig } from './decode.ts';
 import { MAX_DOCUMENT } from './json.ts';
@@ -18,7 +18,8 @@ import { resolveSource } from './transports/resolve.ts';
 import type { Descriptor, Manifest, Platform } from './types.ts';
 
 export interface ImportOptions {
-  readonly platform?: Platform | undefined;
+  /** Of an index, the images for these; the machine's own when absent. */
+  readonly platforms?: readonly Platform[] | undefined;
   readonly registry?: RegistryOptions;
 }
 
@@ -35,17 +36,18 @@ export interface OpenCache extends Lender, AsyncDisposable {
 export async function openCache(
   store: Store,
   location: Location,
-  { registry, platform = hostPlatform() }: ImportOptions = {},
+  { registry, platforms = [hostPlatform()] }: ImportOptions = {},
 ): Promise<OpenCache> {
-  const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
+  const resolved = await resolveSource(location, { store, ...(registry && { registry }) });
   const { source } = resolved;
   try {
-    const { manifest, steps, diffIds } = await readSteps(source, platform);
+    const nodes = await imagesFor(source, platforms);
+    const read = await Promise.all(nodes.map((node) => readSteps(source, node)));
     return {
       label: formatLocation(location),
       source,
-      steps,
-      layers: lendable(manifest, diffIds),
+      steps: read.flatMap(({ steps }) => steps),
+      layers: new Map(read.flatMap(({ manifest, diffIds }) => lendable(manifest, diffIds))),
       origin: location.transport === 'docker' ? repositoryName(location.reference) : undefined,
       [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
     };
@@ -55,9 +57,18 @@ export async function openCache(
   }
 }
 
-async function readSteps(source: ImageSource, platform: Platform) {
+/** The image, or those of the index that serve one of the platforms: one at least. E_NOT_FOUND. */
+async function imagesFor(source: ImageSource, platforms: readonly Platform[]): Promise<ManifestNode[]> {
   const top = await fetchNode(source, undefined);
-  const { document, raw } = (await chooseImage(source, top, platform)) ?? top;
+  if (top.document.kind === 'manifest') return [top];
+  const asked = await Promise.allSettled(platforms.map((platform) => chooseImage(source, top, platform)));
+  const chosen = asked.flatMap((one) => (one.status === 'fulfilled' && one.value ? [one.value] : []));
+  const failure = asked.find((one) => one.status === 'rejected');
+  if (chosen.length === 0 && failure) throw failure.reason;
+  return [...new Map(chosen.map((node) => [node.raw.digest, node])).values()];
+}
+
+async function readSteps(source: ImageSource, { document, raw }: ManifestNode) {
   if (document.kind !== 'manifest') throw new Error('internal: an index where an image was chosen');
   const { manifest } = document;
   const { config } = manifest;
@@ -72,12 +83,13 @@ async function readSteps(source: ImageSource, platform: Platform) {
 }
 
 /** The layers whose bytes are where the manifest is, and of a kind that can be unpacked. */
-function lendable({ layers }: Manifest, diffIds: readonly Digest[]): ReadonlyMap<Digest, Descriptor> {
-  const found = new Map<Digest, Descriptor>();
-  for (const [at, { mediaType, digest, size }] of layers.entries()) {
+function lendable(
+  { layers }: Manifest,
+  diffIds: readonly Digest[],
+): readonly (readonly [Digest, Descriptor])[] {
+  return layers.flatMap(({ mediaType, digest, size }, at) => {
     const diffId = diffIds[at];
-    const kind = layerKind(mediaType);
-    if (diffId !== undefined && kind && !kind.foreign) found.set(diffId, { mediaType, digest, size });
-  }
-  return found;
+    const isKnown = layerKind(mediaType)?.foreign === false;
+    return diffId !== undefined && isKnown ? [[diffId, { mediaType, digest, size }] as const] : [];
+  });
 }

@@ -160,6 +160,23 @@ describe.each(PEOPLE)('as %s', (person) => {
     );
   });
 
+  test('an index carries the caches of all its images', async () => {
+    await using registry = await TestRegistry.start();
+    const file = 'FROM scratch\nARG TARGETARCH\nCOPY src/$TARGETARCH /own\n';
+    const contextIn = (bench: Bench) => {
+      const context = contextOf(bench, file);
+      for (const name of ['amd64', 'arm64']) writeFileSync(join(context, 'src', name), name);
+      return context;
+    };
+    const image = `${registry.host}/team/index:1`;
+    const how = ['--platform', 'linux/amd64,linux/arm64', '--cache-to', 'type=inline'];
+    using writer = new Bench(person);
+    await build(writer, ...how, '-t', `docker://${image}`, contextIn(writer));
+    using reader = new Bench(person);
+    const again = await build(reader, ...how, '--cache-from', image, contextIn(reader));
+    expect(again.replayed).toBe(2);
+  });
+
   test('a cache in a directory; other tools read it as an image', async () => {
     using writer = new Bench(person);
     const place = join(writer.directory, 'cache');

@@ -63,7 +63,8 @@ export async function withImports<Result>(
   attempt: (lending: Engine) => Promise<Result>,
 ): Promise<Result> {
   const isUsed = layers !== false && !noCache;
-  await using imports = await openImports(engine, (isUsed && cache?.from) || [], platform ?? platforms?.[0]);
+  const wanted = platform ? [platform] : platforms;
+  await using imports = await openImports(engine, (isUsed && cache?.from) || [], wanted);
   for (let lending: Imports = imports; ; ) {
     try {
       return await attempt({ ...engine, lent: lending.lent });
@@ -102,7 +103,7 @@ export function tellUnknownStages(stages: readonly Stage[], { noCacheFor = [] }:
 async function openImports(
   engine: Engine,
   sources: readonly CacheSource[],
-  platform?: Platform,
+  platforms: readonly Platform[] = [],
 ): Promise<Imports> {
   if (sources.length === 0) return importsOf(engine, []);
   const { openCache } = await import('../../images/cache-import.ts');
@@ -110,7 +111,9 @@ async function openImports(
   const opened = await mapPool(sources, AT_ONCE, async (places) => {
     for (const [at, place] of places.entries()) {
       try {
-        return [await openCache(engine.store, place, { platform, registry })];
+        return [
+          await openCache(engine.store, place, { ...(platforms.length > 0 && { platforms }), registry }),
+        ];
       } catch (error) {
         if (!(error instanceof BldError) || engine.signal?.aborted) throw error;
         const isLast = at === places.length - 1;
