@@ -32,7 +32,7 @@ export async function borrowImage(
 ): Promise<Borrowed | null> {
   const { platform = hostPlatform(), registry, onProgress = noProgress } = options;
   const label = formatLocation(location);
-  onProgress({ kind: 'message', text: `Trying to pull ${label}` });
+  onProgress({ kind: 'message', text: `Reading ${label}` });
   const resolved = await resolveSource(location, { store, platform, ...(registry && { registry }) });
   await using kept = new AsyncDisposableStack();
   const source = remembering(kept.use(resolved.source));

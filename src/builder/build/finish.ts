@@ -30,7 +30,8 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isInde
   try {
     const descriptor = await deliver(first.engine, made, options);
     const { unusedBuildArgs } = first.plan;
-    return { ...made, names, manifest: descriptor?.digest ?? null, descriptor, unusedBuildArgs };
+    const kept = made.lent ? [] : names;
+    return { ...made, names: kept, manifest: descriptor?.digest ?? null, descriptor, unusedBuildArgs };
   } finally {
     if (isPassing) await dropMade(first.engine, made);
   }

@@ -57,7 +57,7 @@ export interface StageLabel {
   readonly platform?: string | undefined;
 }
 
-/** What a build made; of several platforms `id` is the index's digest. */
+/** What a build made; of several platforms `id` is the index's digest. `names` are those of the store. */
 export interface Built extends Committed {
   /** In the order in which their platforms were asked for. */
   readonly images: readonly BuiltPlatform[];

@@ -247,6 +247,7 @@ async function perform(work: Work): Promise<Outcome> {
   }
   for (const name of [...made.names.slice(1), ...made.names.slice(0, 1)])
     view.say(`Successfully tagged ${name}\n`);
+  for (const { name } of outputs.pushed) view.say(`Successfully pushed ${name}\n`);
   const said = await tell(engine, options, { made, outputs });
   return outputs.takesStdout || outputs.isCacheOnly ? undefined : said;
 }
