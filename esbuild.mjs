@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
+import { plainExports } from './esbuild-exports.mjs';
 
 const ROOT = import.meta.dirname;
 const DIST = join(ROOT, 'dist');
@@ -215,7 +216,9 @@ async function commonJs(source) {
     supported: { 'dynamic-import': false },
     define: { 'import.meta': '__meta' },
   });
-  return code.replaceAll('require("./', '__load("./').replace(LAZY, '__lazy(').trim();
+  const own = code.replaceAll('require("./', '__load("./').replace(LAZY, '__lazy(').trim();
+  // what `import()` gives is the chunk's exports themselves, not a copy of them
+  return plainExports(own.replace(/(then\(\(\)=>)[\w$]+\((__load\("[^"]+"\))\)/g, '$1$2'));
 }
 
 /** All chunks that come with these by static imports, themselves included. */
