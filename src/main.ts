@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { quickExit } from './base/exit.ts';
 import type { Interruption } from './cli/interrupt.ts';
 
 declare const BLD_VERSION: string | undefined;
@@ -27,4 +28,5 @@ async function main(): Promise<number> {
 
 // the bundle alone: sources change under a developer's hands
 if (typeof BLD_VERSION === 'string') enableCompileCache(cacheDirectory());
-main().then((code) => process.exit(code));
+// all output is written by then: pipes, files and terminals are written to at once
+main().then((code) => (quickExit() ?? process.exit)(code));

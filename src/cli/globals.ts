@@ -4,6 +4,8 @@ import { readChoice } from './values.ts';
 
 const readLevel = readChoice('trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic');
 
+/** What Node is given may only be changed by who chooses Node. */
+const PROFILE = 'let BLD_NODE name a script that starts Node with --cpu-prof or --heap-prof';
 const NO_REGISTRIES = 'name the registry in full, and how it is spoken to by --tls-verify and --cert-dir';
 
 /** Flags that every command knows, before its name or among its own. */
@@ -71,12 +73,12 @@ export const globalFlags = {
   'cpu-profile': text('file for a CPU profile', {
     value: 'PATH',
     hidden: true,
-    unsupported: 'start bld with NODE_OPTIONS=--cpu-prof',
+    unsupported: PROFILE,
   }),
   'memory-profile': text('file for a memory profile', {
     value: 'PATH',
     hidden: true,
-    unsupported: 'start bld with NODE_OPTIONS=--heap-prof',
+    unsupported: PROFILE,
   }),
 } satisfies Flags;
 

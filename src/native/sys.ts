@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { lendSha256 } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
+import { lendExit } from '../base/exit.ts';
 import { installRoot } from './install.ts';
 
 export type Fd = number;
@@ -139,6 +140,8 @@ export interface Sys {
 
   /** Hexadecimal; slow beside OpenSSL, and there at once. */
   sha256(bytes: Uint8Array): string;
+  /** Ends the process at once: what waits in memory to be written is lost. */
+  exit(code: number): never;
 }
 
 /** The addon's own face: numbers, Buffers and packed records, so that one call crosses into C once. */
@@ -308,7 +311,10 @@ function load(): Direct & Addon {
 /** The one instance. Loaded on first use, so that commands that touch no file system object do not pay for it. */
 let loaded: Sys | undefined;
 export function sys(): Sys {
-  loaded ??= wrap(load());
+  if (!loaded) {
+    loaded = wrap(load());
+    lendExit(loaded.exit);
+  }
   return loaded;
 }
 
