@@ -25,6 +25,12 @@ export async function removeImage(
       { hint: `remove the container first (bld rm ${user.name}), or use --force` },
     );
   }
+  const busy = users.find(({ id }) => containers.isTransient(id));
+  if (busy) {
+    throw new BldError('E_IN_USE', `image ${image.id} is in use by a build: ${busy.name}`, {
+      hint: 'wait until the build has ended, or end it',
+    });
+  }
   const list = listedImages(engine.store).get(image.id);
   if (list && !force) {
     throw new BldError(

@@ -24,6 +24,8 @@ export interface Containers {
       readonly transient?: boolean | undefined;
     },
   ): ContainerRecord;
+  /** True for one that goes with its process, which lives. */
+  isTransient(id: string): boolean;
   /** A transient container outlives its process after all. */
   keep(id: string): void;
   /** By name, id or id prefix; null when unknown. */

@@ -85,6 +85,8 @@ export function makeContainers(context: Context, allLayers: LayerStore): Contain
       return row ? recordOf(row) : null;
     },
 
+    isTransient: (id) => isTransient(db, id),
+
     keep(id) {
       db.transaction(() => {
         db.run('DELETE FROM pins WHERE key = ?', transientKey(id));

@@ -1,6 +1,7 @@
 /** R3, F24-F26: many builds on one store at once, of different Dockerfiles and of the same. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
 import { Bench, type Person } from '../helpers/bld.ts';
 import { attempt, call, leftovers, traces } from '../helpers/processes.ts';
@@ -104,4 +105,28 @@ describe.each(PERSONS)('as %s', (person) => {
     expect(outputs.map(({ code }) => code).sort()).toEqual([0, 9]);
     expect(traces([bench.root])).toEqual([]);
   });
+});
+
+test.each(PERSONS)('commands that clear the store leave a running build alone, as %s', async (person) => {
+  using bench = new Bench(person);
+  const context = bench.mkdir('context');
+  const go = bench.mkdir('go');
+  writeFileSync(
+    join(context, 'Dockerfile'),
+    `FROM ${inject('base')}\nRUN : > /go/begun; until [ -e /go/on ]; do sleep .1; done\nRUN true\n`,
+  );
+  bench.ownAll(bench.directory);
+  const build = call(bench, ['build', '-q', '-v', `${go}:/go`, '-t', 'app', context]);
+  while (!existsSync(join(go, 'begun'))) await setTimeout(50);
+  const [name = ''] = bench.run('containers', '-q').split('\n');
+  const removed = bench.try(['rm', '--all']);
+  expect(removed).toMatchObject({ code: 0, stdout: '' });
+  expect(removed.stderr).toContain('a build is at work in it');
+  const images = bench.try(['rmi', '--all', '--force']);
+  expect(images.code).toBe(125);
+  expect(images.stderr).toContain('in use by a build');
+  expect(bench.run('containers', '-q')).toBe(name);
+  writeFileSync(join(go, 'on'), '');
+  await build;
+  expect(bench.run('containers', '-q')).toBe('');
 });
