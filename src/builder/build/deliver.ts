@@ -58,6 +58,7 @@ export function goesToRegistries(options: BuildOptions): boolean {
   return (
     list === undefined &&
     !options.cacheOnly &&
+    !options.saveStages &&
     directories.length + tars.length === 0 &&
     !compression &&
     !force &&

@@ -3,11 +3,11 @@ import { listEntry } from '../../images/list-entry.ts';
 import { holdLists, storeList } from '../../images/lists.ts';
 import { changeSettings } from '../../images/mutate.ts';
 import { hostPlatform } from '../../images/platform.ts';
-import type { History, ImageConfig, Index } from '../../images/types.ts';
+import type { Index } from '../../images/types.ts';
 import type { ImageRecord } from '../../store/types.ts';
-import { now } from '../clock.ts';
 import { type Committing, commitSealed, pushOptions } from '../commit.ts';
-import { changeState, read } from '../container.ts';
+import { changeState } from '../container.ts';
+import { dateHistory } from './dates.ts';
 import { checkDestinations, deliver, dropMade, goesToRegistries, type Made } from './deliver.ts';
 import type { Job } from './job.ts';
 import { carriedBy } from './kept-steps.ts';
@@ -90,24 +90,6 @@ async function makeImage(job: Job, committing: Committing): Promise<ImageRecord>
       return { ...state, image: changeSettings(state.image, { Labels: all }) };
     });
   }
-  await changeState(container, (state) => ({ ...state, image: dated(state.image, state.base.history) }));
-  const { image } = read(container).state;
-  const created = image.history?.findLast((entry) => entry.created !== undefined)?.created ?? now();
+  const created = await dateHistory(container);
   return commitSealed(container, committing, { ...options.commit, created, carried: carriedBy(job) });
-}
-
-/**
- * The history with dates for entries that made no layer: that of the layer before, or of the first new one after, so
- * that a build from the cache gives the same image again.
- */
-function dated(image: ImageConfig, inherited: number): ImageConfig {
-  const history = image.history ?? [];
-  const own = history.slice(inherited);
-  const base = history.slice(0, inherited).findLast(({ created }) => created !== undefined)?.created;
-  let last = own.find(({ created }) => created !== undefined)?.created ?? base ?? image.created ?? now();
-  const dated = own.map((entry): History => {
-    last = entry.created ?? last;
-    return { ...entry, created: last };
-  });
-  return { ...image, history: [...history.slice(0, inherited), ...dated] };
 }

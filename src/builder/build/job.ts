@@ -1,3 +1,4 @@
+import type { Digest } from '../../base/digest.ts';
 import type { ConfigRecord, ImageState } from '../../dockerfile/config.ts';
 import type { Scope } from '../../dockerfile/evaluate.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
@@ -59,4 +60,6 @@ export interface BuiltStage {
   readonly scope: Scope;
   readonly image: ImageState<ConfigRecord>;
   readonly triggers: readonly Instruction[];
+  /** The image that was made of it; that of its base where it has no steps or none was to be made, null for `scratch`. */
+  readonly saved: Digest | null;
 }

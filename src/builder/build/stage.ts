@@ -1,3 +1,4 @@
+import type { Digest } from '../../base/digest.ts';
 import { applyToConfig, type ConfigRecord, type ImageState, openState } from '../../dockerfile/config.ts';
 import { evaluate, openScope, type Scope, type Step } from '../../dockerfile/evaluate.ts';
 import { type HistoryText, historyOf } from '../../dockerfile/history.ts';
@@ -58,7 +59,7 @@ export async function buildStage(shared: Job, stage: Stage): Promise<BuiltStage>
   );
   const instructions = [...opened.triggers, ...stage.instructions];
   teller.opened(opened.container, instructions.length + 1);
-  let progress: Progress = opened;
+  let progress: Progress = await labelled(job, stage, opened);
   try {
     for (const instruction of instructions) {
       progress = await teller.step(instruction.node, () =>
@@ -66,16 +67,42 @@ export async function buildStage(shared: Job, stage: Stage): Promise<BuiltStage>
       );
     }
     await sealStage(progress.container);
+    const saved = await savedAs(job, stage, opened);
+    return { ...progress, triggers: triggersOf(stage), saved };
   } catch (error) {
     job.failed(opened.container, teller.now().stage, error);
     throw error;
   }
-  return { ...progress, triggers: triggersOf(stage) };
 }
 
 interface OpenedStage extends Progress {
   /** What the base asks to be done first. */
   readonly triggers: readonly Instruction[];
+  /** The image that it stands on. */
+  readonly below: Digest | null;
+}
+
+function hasSteps(stage: Stage, { triggers }: OpenedStage): boolean {
+  return triggers.length + stage.instructions.length > 0;
+}
+
+/** With the labels of its stage, which come before those of the file. A stage without steps is the image below. */
+async function labelled(job: Job, stage: Stage, opened: OpenedStage): Promise<Progress> {
+  if (!job.options.stageLabels || !hasSteps(stage, opened)) return opened;
+  const { stageLabels } = await import('./saved-stages.ts');
+  const { config, author } = opened.image;
+  const Labels = { ...config.Labels, ...(await stageLabels(job, stage)) };
+  const image = openState({ ...config, Labels }, author);
+  await record(opened.container, image, undefined);
+  return { ...opened, image };
+}
+
+/** The image that the stage is in the end; the target's own is made later. */
+async function savedAs(job: Job, stage: Stage, opened: OpenedStage): Promise<Digest | null> {
+  const { options, plan } = job;
+  if (!options.saveStages || stage === plan.target || !hasSteps(stage, opened)) return opened.below;
+  const { saveStage } = await import('./saved-stages.ts');
+  return saveStage(job, stage, opened.container);
 }
 
 async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
@@ -87,7 +114,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
     job.containers.push(container);
     const image = openState(withoutLabels(job, below.image.config), below.image.author);
     await record(container, image, undefined);
-    return { container, scope: below.scope, image, triggers: below.triggers };
+    return { container, scope: below.scope, image, triggers: below.triggers, below: below.saved };
   }
   const name =
     base.kind === 'image'
@@ -115,7 +142,7 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   const image = openState(config, state.image.author);
   await record(container, image, undefined);
   const scope = openScope(job.plan.inputs, config.Env ?? []);
-  return { container, scope, image, triggers };
+  return { container, scope, image, triggers, below: state.base.id };
 }
 
 /** The container's image is annotated as its base is, but for what tells about the base itself. */

@@ -138,5 +138,9 @@ export interface BuildOptions {
   readonly indexAnnotations?: Readonly<Record<string, string>> | undefined;
   /** The steps alone are wanted: the image goes when it is made. */
   readonly cacheOnly?: boolean | undefined;
+  /** Stages besides the target become images of the store too, without names. */
+  readonly saveStages?: boolean | undefined;
+  /** Images are labelled with their stage's name and base; goes with `saveStages`. */
+  readonly stageLabels?: boolean | undefined;
   readonly onEvent?: ((event: BuildEvent) => void) | undefined;
 }

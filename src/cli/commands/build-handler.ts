@@ -72,6 +72,8 @@ function cacheOptions(options: Options, args: ReadonlyMap<string, string>): Buil
 }
 
 function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs): BuildOptions {
+  if (options.stageLabels && !options.saveStages)
+    throw new BldError('E_USAGE', '--stage-labels needs --save-stages');
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
   const epoch = options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH'));
   if (epoch !== undefined) args.set('SOURCE_DATE_EPOCH', String(epoch));
@@ -104,6 +106,8 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
     cache: cacheOptions(options, args),
     jobs: options.jobs || availableParallelism(),
     keepFailed: options.keepFailed,
+    saveStages: options.saveStages,
+    stageLabels: options.stageLabels,
     commit: {
       format: options.format,
       squash: options.squash,

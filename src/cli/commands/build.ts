@@ -159,9 +159,9 @@ export const spec = defineCommand({
     'compat-volumes': bool('throw away what is written to volumes', {
       unsupported: 'what is written to a volume is kept',
     }),
-    'save-stages': bool('make images of stages', { unsupported: 'build a stage with --target' }),
-    'stage-labels': bool('label the images of stages', { unsupported: 'stages are no images' }),
-    'layer-label': list('label of images between', { value: 'LABEL', unsupported: 'steps are no images' }),
+    'save-stages': bool('keep the stages that were built as images without names'),
+    'stage-labels': bool('label the image and those of --save-stages with the name and base of their stage'),
+    'layer-label': list('label of images between steps: there are none', { value: 'LABEL', ignored: true }),
     'source-policy-file': text('rules for sources', {
       value: 'PATH',
       unsupported: 'there are no source policies',
