@@ -34,6 +34,17 @@ static napi_value js_mount_overlay(struct call *call) {
   return call->err.code ? NULL : number_value(call, mount_overlay(&overlay, &call->err));
 }
 
+/* size or null, mode: both as text */
+static napi_value js_mount_tmpfs(struct call *call) {
+  napi_valuetype type = napi_null;
+  char size[PATH_MAX], mode[PATH_MAX];
+  napi_typeof(call->env, call->argv[0], &type);
+  if (type != napi_null) text_at(call, 0, size);
+  text_at(call, 1, mode);
+  if (call->err.code) return NULL;
+  return number_value(call, mount_tmpfs(type == napi_null ? NULL : size, mode, &call->err));
+}
+
 static napi_value js_clone_tree(struct call *call) {
   char path[PATH_MAX];
   bool recursive = number_at(call, 1) != 0;
@@ -60,7 +71,7 @@ static napi_value js_unmount(struct call *call) {
 }
 
 const struct export mount_exports[] = {
-    {"mountOverlay", js_mount_overlay}, {"cloneTree", js_clone_tree}, {"attachMount", js_attach_mount},
-    {"unmount", js_unmount},
+    {"mountOverlay", js_mount_overlay}, {"mountTmpfs", js_mount_tmpfs}, {"cloneTree", js_clone_tree},
+    {"attachMount", js_attach_mount},   {"unmount", js_unmount},
     {NULL, NULL},
 };

@@ -211,6 +211,18 @@ int mount_overlay(const struct overlay *overlay, struct err *err) {
   return -1;
 }
 
+int mount_tmpfs(const char *size, const char *mode, struct err *err) {
+  cleanup_fd int fs = kernel_fsopen("tmpfs", FSOPEN_CLOEXEC);
+  if (fs < 0) return fail(err, "fsopen tmpfs");
+  if (kernel_fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs", 0) < 0 ||
+      kernel_fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0) < 0 ||
+      (size && kernel_fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0) ||
+      kernel_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+    return fail_context(fs, "fsconfig tmpfs", err);
+  int mount = kernel_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+  return mount < 0 ? fail(err, "fsmount tmpfs") : mount;
+}
+
 int clone_tree(const char *path, bool recursive, struct err *err) {
   int fd = kernel_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
   return fd < 0 ? fail(err, "open_tree '" SHOWN "'", path) : fd;

@@ -15,6 +15,8 @@ struct overlay {
 
 /* A detached overlay. */
 int mount_overlay(const struct overlay *overlay, struct err *err);
+/* A detached, empty tmpfs; size and mode as it takes them, size may be NULL: its default. */
+int mount_tmpfs(const char *size, const char *mode, struct err *err);
 /* A detached clone of what is at `path`, with the mounts below it if `recursive`. */
 int clone_tree(const char *path, bool recursive, struct err *err);
 /* Attaches a detached mount at `path`, in the mount namespace `namespace`, or here if that is -1. */

@@ -7,7 +7,7 @@ import { isImageXattr } from '../layers/records.ts';
 import type { Meta } from '../layers/types.ts';
 import { type Fd, type Stat, sys } from '../native/sys.ts';
 import type { FileDigests } from '../store/file-digests.ts';
-import { findContainer } from './container.ts';
+import { type Container, findContainer } from './container.ts';
 import type { Rules } from './copy-tree.ts';
 import type { Engine } from './engine.ts';
 import { obtainImage } from './from.ts';
@@ -99,6 +99,15 @@ export async function filesOfLayers(
 ): Promise<Files> {
   const files = await openLayers(engine, layers);
   return withOwners({ files, label, trees: treesOf(engine, layers) });
+}
+
+/** The files of a container whose root is open as `root`, and stays open. */
+export function containerOrigin({ engine, id }: Container, root: Fd): Origin {
+  const record = engine.store.containers.find(id);
+  const { upper } = engine.store.containers.directories(id);
+  const trees = [...treesOf(engine, record?.layers ?? []), upper];
+  const files: Rootfs = { fd: root, [Symbol.dispose]: () => {} };
+  return originOf(engine, withOwners({ files, label: `container ${id.slice(0, 12)}`, trees }));
 }
 
 /** The files of a container or, when no container has the name, of an image, which is pulled if it has to be. */

@@ -3,12 +3,13 @@ import { join, resolve } from 'node:path';
 import { digestOf, hexOf } from '../base/digest.ts';
 import { BldError } from '../base/errors.ts';
 import { randomHex } from '../base/random.ts';
-import { type Mount, parseMount } from '../dockerfile/mount.ts';
+import { type Mount, parseMount, type TmpfsMount } from '../dockerfile/mount.ts';
 import { visibleStack } from '../layers/root.ts';
 import { type Fd, O_PATH, sys } from '../native/sys.ts';
 import type { MountFlag, RunMount } from '../runtime/spec.ts';
 import { type CacheMount, cacheAt, openCaches } from './cache-mounts.ts';
 import type { Container } from './container.ts';
+import type { Surroundings } from './copied-mounts.ts';
 import type { Engine } from './engine.ts';
 import { openFrom } from './origin.ts';
 import type { Ownership } from './ownership.ts';
@@ -21,6 +22,8 @@ export interface MountRequest {
   readonly mounts: readonly string[];
   /** Where relative paths of the host start. */
   readonly cwd: string;
+  /** The container's own files. */
+  readonly root: Fd;
   /** The command's user, for `:U`. */
   readonly user: Ownership;
 }
@@ -98,7 +101,7 @@ interface Opening {
 async function dockerfileMount(
   container: Container,
   mount: Mount,
-  { request: { cwd }, stack, caches }: Opening,
+  { request: { cwd, root }, stack, caches }: Opening,
 ): Promise<RunMount> {
   switch (mount.type) {
     case 'bind': {
@@ -108,7 +111,7 @@ async function dockerfileMount(
         target: mount.target,
         readonly: mount.readonly,
         recursive: true,
-        options: flagsOf(mount.options),
+        options: mountFlags(mount.options),
         ...(propagation && { propagation }),
       } as const;
       if (mount.from === undefined) return { ...base, source: resolve(cwd, mount.source) };
@@ -127,17 +130,10 @@ async function dockerfileMount(
         target: mount.target,
         readonly: mount.readonly,
         recursive: false,
-        options: flagsOf(mount.options),
+        options: mountFlags(mount.options),
       };
     case 'tmpfs':
-      return {
-        kind: 'tmpfs',
-        target: mount.target,
-        readonly: false,
-        options: flagsOf(mount.options),
-        ...(mount.size !== undefined && { size: mount.size }),
-        ...(mount.mode !== undefined && { mode: mount.mode }),
-      };
+      return tmpfsMount(mount, mount.target, { container, root, stack });
     default:
       throw new BldError('E_UNSUPPORTED', `a mount of type ${mount.type} belongs into a Dockerfile's RUN`, {
         hint: 'give the file with --volume PATH:TARGET:ro',
@@ -168,6 +164,24 @@ export function mountPropagation({ 'bind-propagation': word }: Mount['options'])
   throw new BldError('E_USAGE', `invalid mount: unknown bind-propagation ${JSON.stringify(word)}`);
 }
 
-function flagsOf(options: Readonly<Record<string, string>>): MountFlag[] {
+export function mountFlags(options: Mount['options']): MountFlag[] {
   return (['nosuid', 'nodev', 'noexec'] as const).filter((flag) => flag in options);
+}
+
+/** A tmpfs, empty or (`tmpcopyup`) with what the container has in its place. */
+export async function tmpfsMount(mount: TmpfsMount, target: string, around: Surroundings): Promise<RunMount> {
+  const { size, mode, readonly, options } = mount;
+  if ('tmpcopyup' in options) {
+    const { filledTmpfs } = await import('./copied-mounts.ts');
+    const filled = await filledTmpfs(mount, target, around);
+    if (filled) return filled;
+  }
+  return {
+    kind: 'tmpfs',
+    target,
+    readonly,
+    options: mountFlags(options),
+    ...(size !== undefined && { size }),
+    ...(mode !== undefined && { mode }),
+  };
 }

@@ -3,6 +3,7 @@ import { BldError } from '../base/errors.ts';
 import { currentDirectory } from '../base/fs.ts';
 import { log } from '../base/log.ts';
 import { ownerFileOf } from '../layers/owner-file.ts';
+import type { Fd } from '../native/sys.ts';
 import { parseCapabilities } from '../runtime/capabilities.ts';
 import { hostsText } from '../runtime/hosts.ts';
 import { resolvConf } from '../runtime/resolver.ts';
@@ -11,6 +12,7 @@ import { runCommand } from '../runtime/sandbox.ts';
 import type { NamespaceMode, Resources, RunMount, RunSpec } from '../runtime/spec.ts';
 import { lookupUser } from '../runtime/users.ts';
 import { type Container, read } from './container.ts';
+import type { Surroundings } from './copied-mounts.ts';
 import { inContainer } from './destination.ts';
 import { parseNetwork } from './network.ts';
 import type { Ownership } from './ownership.ts';
@@ -33,6 +35,8 @@ export interface RunOptions extends RunDefaults {
   readonly mounts?: readonly string[] | undefined;
   /** Where relative paths of volumes start: the process's own directory. */
   readonly cwd?: string | undefined;
+  /** Directories, made when missing, to which the command writes in vain. */
+  readonly discard?: readonly string[] | undefined;
   readonly tty?: boolean | undefined;
   readonly noHosts?: boolean | undefined;
   readonly noHostname?: boolean | undefined;
@@ -54,6 +58,8 @@ export interface Attachments {
   readonly open: (command: {
     readonly cwd: string;
     readonly user: Ownership;
+    /** The container's files, without any mount. */
+    readonly root: Fd;
     readonly stack: AsyncDisposableStack;
   }) => Promise<{
     readonly mounts: readonly RunMount[];
@@ -204,6 +210,12 @@ function device(text: string): RunSpec['devices'][number] {
   };
 }
 
+async function openDiscarded(targets: readonly string[], around: Surroundings): Promise<readonly RunMount[]> {
+  if (targets.length === 0) return [];
+  const { discardingMounts } = await import('./copied-mounts.ts');
+  return discardingMounts(targets, around);
+}
+
 async function execute(job: Job): Promise<number> {
   const { container, argv, options, cwd, hostname } = job;
   const { engine } = container;
@@ -213,13 +225,15 @@ async function execute(job: Job): Promise<number> {
     volumes: options.volumes ?? [],
     mounts: options.mounts ?? [],
     cwd: options.cwd ?? currentDirectory(),
+    root: rootfs.fd,
     user,
   });
   await using stack = new AsyncDisposableStack();
-  const attached = await options.attachments?.open({ cwd, user, stack });
-  const all = [...mounts.mounts, ...(attached?.mounts ?? [])];
-  const isMounted = all.some(({ target }) => `${cwd}/`.startsWith(`${target}/`));
+  const attached = await options.attachments?.open({ cwd, user, root: rootfs.fd, stack });
+  const asked = [...mounts.mounts, ...(attached?.mounts ?? [])];
+  const isMounted = asked.some(({ target }) => `${cwd}/`.startsWith(`${target}/`));
   if (!isMounted) makeWorkDirectory(container, rootfs.fd, { path: cwd, owner: () => user });
+  const volumes = await openDiscarded(options.discard ?? [], { container, root: rootfs.fd, stack });
   const env = new Map([
     ...proxies(options.httpProxy ?? true),
     ...job.env,
@@ -250,7 +264,7 @@ async function execute(job: Job): Promise<number> {
       groups: extraGroups([user.gid, ...user.groups], options.groupAdd ?? []),
       hostname,
       ...(job.domainname && { domainname: job.domainname }),
-      mounts: all,
+      mounts: [...volumes, ...asked],
       files: {
         ...(!options.noHosts && { hosts: hostsText(hosts) }),
         ...(network.kind !== 'none' &&

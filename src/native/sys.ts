@@ -118,6 +118,8 @@ export interface Sys {
    * does, and it is gone with the last descriptor. New mount API (`lowerdir+`), else mount(2) + open_tree.
    */
   mountOverlay(options: OverlayOptions): Fd;
+  /** An empty tmpfs as a detached mount; `size` in bytes, half of the memory when absent. */
+  mountTmpfs(options: { readonly size?: number | undefined; readonly mode: number }): Fd;
   /** A detached clone of the tree at `path` (open_tree). */
   cloneTree(path: string, recursive: boolean): Fd;
   /** Attaches a detached mount at `path`, in the mount namespace `namespace` (an open /proc/PID/ns/mnt) or our own. */
@@ -175,6 +177,7 @@ interface Addon {
     userxattr: number,
     legacy: number,
   ): Fd;
+  mountTmpfs(size: string | null, mode: string): Fd;
   cloneTree(path: string, recursive: number): Fd;
   attachMount(mount: Fd, path: string, namespace: number): void;
   unmount(path: string, namespace: number): void;
@@ -287,6 +290,7 @@ function wrap(addon: Direct & Addon): Sys {
     },
     mountOverlay: ({ lower, upper, work, userxattr }) =>
       addon.mountOverlay(lower, upper ?? null, work ?? null, Number(userxattr), 0),
+    mountTmpfs: ({ size, mode }) => addon.mountTmpfs(size?.toString() ?? null, mode.toString(8)),
     cloneTree: (path, recursive) => addon.cloneTree(path, Number(recursive)),
     attachMount: (mount, path, namespace = -1) => addon.attachMount(mount, path, namespace),
     unmount: (path, namespace = -1) => addon.unmount(path, namespace),

@@ -19,6 +19,16 @@ function overlays(options: Omit<OverlayOptions, 'userxattr'>, show: (mount: Fd) 
   }
 }
 
+/** Undefined where the kernel refuses what each RUN needs as well: there is no other way. */
+function tmpfs(options: Parameters<typeof native.mountTmpfs>[0]): Fd | undefined {
+  try {
+    return native.mountTmpfs(options);
+  } catch (error) {
+    assert.match(String(error), /E(?:PERM|NOSYS): .*fsopen tmpfs/);
+    return undefined;
+  }
+}
+
 /** What `sys()` promises about overlays and detached mounts. */
 export const mountsCases: Cases = {
   'removeTree stops at a mount': ({ at, path }) => {
@@ -35,6 +45,21 @@ export const mountsCases: Cases = {
     fails('EINVAL', () => native.unmount(join(path, 'tree/sub/mounted')));
     native.removeTree(at, b('tree'));
     assert.deepEqual(names(at), ['precious']);
+    return undefined;
+  },
+
+  'a tmpfs is empty, of the size and mode that were asked for, and nowhere to be seen': () => {
+    if (!mountable) return 'no mounts in this mode';
+    const mount = tmpfs({ size: 1 << 16, mode: 0o1750 });
+    if (mount === undefined) return 'fsopen is refused';
+    assert.deepEqual(names(mount), []);
+    assert.equal(native.stat(mount, b(''))?.mode, 0o1750);
+    create(mount, 'small', 'x');
+    fails('ENOSPC', () => create(mount, 'large', 'x'.repeat(1 << 17)));
+    native.close(mount);
+    const open = native.mountTmpfs({ mode: 0o755 });
+    create(open, 'large', 'x'.repeat(1 << 17));
+    native.close(open);
     return undefined;
   },
 

@@ -2,21 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunStep } from '../../dockerfile/evaluate.ts';
 import { scriptPath } from '../../dockerfile/history.ts';
-import type { Mount, TmpfsMount } from '../../dockerfile/mount.ts';
+import type { Mount } from '../../dockerfile/mount.ts';
 import type { RunMount, RunSpec } from '../../runtime/spec.ts';
 import { type CacheMount, cacheAt } from '../cache-mounts.ts';
 import { inContainer } from '../destination.ts';
 import { openMasker } from '../mask.ts';
 import type { Attachments } from '../run.ts';
-import { chownTree } from '../run-mounts.ts';
-import {
-  type Command,
-  mountFlags,
-  mountInput,
-  openBind,
-  openStepCaches,
-  scratchDirectory,
-} from './mounts.ts';
+import { chownTree, mountFlags, tmpfsMount } from '../run-mounts.ts';
+import { type Command, mountInput, openBind, openStepCaches, scratchDirectory } from './mounts.ts';
 import type { RunLog } from './run-log.ts';
 import { openOutput } from './run-output.ts';
 import { type OpenedSecret, openAgent, openSecret } from './secrets.ts';
@@ -73,8 +66,11 @@ async function openMount(
       if ('U' in mount.options) chownTree(place.container.engine, source, command.user);
       return { mounts: [cacheBind(mount, source, command)], env: {} };
     }
-    case 'tmpfs':
-      return { mounts: [tmpfs(mount, command)], env: {} };
+    case 'tmpfs': {
+      const target = inContainer(mount.target, command.cwd);
+      const around = { ...command, container: place.container };
+      return { mounts: [await tmpfsMount(mount, target, around)], env: {} };
+    }
     case 'secret':
       return openSecret(place, mount, command);
     default:
@@ -90,17 +86,6 @@ function cacheBind(mount: CacheMount, source: string, { cwd }: Command): RunMoun
     readonly: mount.readonly,
     recursive: false,
     options: mountFlags(mount.options),
-  };
-}
-
-function tmpfs(mount: TmpfsMount, { cwd }: Command): RunMount {
-  return {
-    kind: 'tmpfs',
-    target: inContainer(mount.target, cwd),
-    readonly: mount.readonly,
-    options: mountFlags(mount.options),
-    ...(mount.size !== undefined && { size: mount.size }),
-    ...(mount.mode !== undefined && { mode: mount.mode }),
   };
 }
 

@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { BldError, isErrno } from '../../base/errors.ts';
-import type { BindMount, CacheMount, Mount, MountOptions } from '../../dockerfile/mount.ts';
+import type { BindMount, CacheMount, Mount } from '../../dockerfile/mount.ts';
 import { FileQueue } from '../../layers/file-queue.ts';
 import { ownerWriter } from '../../layers/owner.ts';
 import { ownerFileOf } from '../../layers/owner-file.ts';
 import { type Fd, O_PATH, sys } from '../../native/sys.ts';
-import type { MountFlag, RunMount } from '../../runtime/spec.ts';
+import type { RunMount } from '../../runtime/spec.ts';
 import { openCaches } from '../cache-mounts.ts';
 import { TreeCopy } from '../copy-tree.ts';
 import { inContainer } from '../destination.ts';
@@ -14,7 +14,7 @@ import { type Filter, filterOf } from '../ignore.ts';
 import { digestsOf, type Origin } from '../origin.ts';
 import type { Ownership } from '../ownership.ts';
 import { paced } from '../pace.ts';
-import { mountPropagation } from '../run-mounts.ts';
+import { mountFlags, mountPropagation } from '../run-mounts.ts';
 import { type FileSource, sourceOf } from './sources.ts';
 import type { StepPlace } from './stage.ts';
 
@@ -143,6 +143,7 @@ async function openWritable({ container }: StepPlace, source: FileSource, direct
 export interface Command {
   readonly cwd: string;
   readonly user: Ownership;
+  readonly root: Fd;
   readonly stack: AsyncDisposableStack;
 }
 
@@ -182,8 +183,4 @@ async function fillCache(place: StepPlace, mount: CacheMount, directory: string)
   const source = await sourceOf(place.job, place.stage, mount.from);
   using origin = await source.open();
   await copyFiles(place, { mount, origin, source }, directory);
-}
-
-export function mountFlags(options: MountOptions): MountFlag[] {
-  return (['nosuid', 'nodev', 'noexec'] as const).filter((flag) => flag in options);
 }

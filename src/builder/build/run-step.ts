@@ -3,6 +3,7 @@ import { BldError } from '../../base/errors.ts';
 import { type RunStep, runEnvironment } from '../../dockerfile/evaluate.ts';
 import { runArgv } from '../../dockerfile/history.ts';
 import { PREDEFINED } from '../../dockerfile/variables.ts';
+import { inContainer } from '../destination.ts';
 import { run } from '../run.ts';
 import { attach } from './attach.ts';
 import { atInstruction } from './failure.ts';
@@ -20,14 +21,15 @@ export async function runStep(place: StepPlace, step: RunStep): Promise<void> {
   await atInstruction(
     step.node,
     async () => {
-      refuseOptions(step);
       refuseNetwork(step, job.options);
       const { env, proxies } = environmentOf(place);
+      const discard = volumesOf(place);
       await run(container, runArgv(step.command, config), {
         env,
         hostname: scope.inputs.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? HOSTNAME,
         ...(step.network !== 'default' && { network: step.network }),
         ...(step.devices.length > 0 && { devices: devicesOf(step, job.options) }),
+        ...(discard.length > 0 && { discard }),
         noHosts: job.options.noHosts,
         noHostname: job.options.noHostname,
         ...(step.security === 'insecure' && insecure(job.options.allow ?? [])),
@@ -80,14 +82,11 @@ function notAllowed(what: string, entitlement: string): BldError {
   return new BldError('E_USAGE', `${what} is not allowed`, { hint: `allow it with --allow ${entitlement}` });
 }
 
-/** Options of mounts that would change what a command sees; SELinux labels do nothing on machines without it. */
-function refuseOptions({ mounts }: RunStep): void {
-  for (const { options, type } of mounts) {
-    if (!('tmpcopyup' in options)) continue;
-    throw new BldError('E_UNSUPPORTED', `the option tmpcopyup of a ${type} mount is not provided`, {
-      hint: 'copy what the command needs there itself',
-    });
-  }
+/** With `compatVolumes`, the volumes so far: what a command writes there is not kept. */
+function volumesOf({ config, job }: StepPlace): readonly string[] {
+  if (!job.options.compatVolumes) return [];
+  const paths = Object.keys(config.Volumes ?? {}).map((path) => inContainer(path, '/'));
+  return [...new Set(paths)].filter((path) => path !== '/').sort();
 }
 
 function insecure(allow: readonly string[]) {

@@ -142,5 +142,7 @@ export interface BuildOptions {
   readonly saveStages?: boolean | undefined;
   /** Images are labelled with their stage's name and base; goes with `saveStages`. */
   readonly stageLabels?: boolean | undefined;
+  /** What RUNs write to volumes is thrown away. */
+  readonly compatVolumes?: boolean | undefined;
   readonly onEvent?: ((event: BuildEvent) => void) | undefined;
 }

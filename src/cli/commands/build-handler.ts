@@ -106,6 +106,7 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
     cache: cacheOptions(options, args),
     jobs: options.jobs || availableParallelism(),
     keepFailed: options.keepFailed,
+    compatVolumes: options.compatVolumes,
     saveStages: options.saveStages,
     stageLabels: options.stageLabels,
     commit: {

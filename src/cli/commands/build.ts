@@ -156,9 +156,7 @@ export const spec = defineCommand({
     }),
     'no-hosts': bool('leave /etc/hosts of the image alone'),
     'no-hostname': bool('leave /etc/hostname of the image alone'),
-    'compat-volumes': bool('throw away what is written to volumes', {
-      unsupported: 'what is written to a volume is kept',
-    }),
+    'compat-volumes': bool('throw away what RUNs write to volumes'),
     'save-stages': bool('keep the stages that were built as images without names'),
     'stage-labels': bool('label the image and those of --save-stages with the name and base of their stage'),
     'layer-label': list('label of images between steps: there are none', { value: 'LABEL', ignored: true }),
