@@ -118,6 +118,19 @@ describe('--progress', () => {
     expect(readFileSync(log, 'utf8')).toMatch(/STEP 2\/2: RUN echo said\n(?:Unpacking .*\n)*said\n/);
     bench.run('build', '--logfile', log, '--logsplit', '--platform', 'linux/amd64', context);
     expect(existsSync(`${log}_linux_amd64`)).toBe(true);
+    const several = contextOf(bench, 'FROM scratch\nCOPY Dockerfile /\n');
+    const platforms = ['--platform', 'linux/amd64,linux/arm64,linux/arm/v6,linux/arm/v7'];
+    bench.run('build', '--logfile', log, '--logsplit', ...platforms, '-t', 'several', several);
+    for (const platform of ['amd64', 'arm64', 'arm']) {
+      const said = readFileSync(`${log}_linux_${platform}`, 'utf8');
+      expect(new Set(said.match(/^\[[^\]]*\]/gm))).toEqual(
+        new Set(platform === 'arm' ? ['[linux/arm/v6]', '[linux/arm/v7]'] : [`[linux/${platform}]`]),
+      );
+      expect(said).toContain('STEP 2/2: COPY Dockerfile /\n');
+    }
+    const rest = readFileSync(log, 'utf8');
+    expect(rest).toContain('Successfully tagged localhost/several:latest\n');
+    expect(rest).not.toContain('STEP');
     const full = bench.try(['build', '--logfile', '/dev/full', context]);
     expect(full.code).toBe(125);
     expect(full.stderr).toContain('no space left');

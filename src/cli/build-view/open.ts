@@ -9,13 +9,14 @@ import { type Folding, githubFolding, gitlabFolding } from './ci.ts';
 import { inOrder } from './order.ts';
 import { type PlainOptions, plainView } from './plain.ts';
 import { rawView } from './rawjson.ts';
+import { type SplitLog, splitView } from './split.ts';
 import { liveView } from './tty.ts';
 import type { BuildView } from './view.ts';
 
 export interface ViewRequest {
   readonly progress: 'auto' | 'tty' | 'plain' | 'rawjson' | 'quiet';
-  /** A file takes all that is said. */
-  readonly logfile?: string | undefined;
+  /** A file takes all that is said, or several do. */
+  readonly logfile?: string | SplitLog | undefined;
   /** Standard output carries something else: an archive. */
   readonly isTaken: boolean;
   /** Where the Dockerfile's name starts. */
@@ -43,12 +44,8 @@ export function openBuildView(request: ViewRequest): BuildView {
 function chosen({ progress, logfile, isTaken, directory, env, print }: ViewRequest): BuildView {
   if (progress === 'quiet') return quietView();
   if (progress === 'rawjson') return rawView({ write: writeLog, line: writeLog, now: () => new Date() });
-  if (logfile !== undefined) {
-    writeFileSync(logfile, '');
-    const write = (text: string) => appendFileSync(logfile, text);
-    const transfers = plainDrawing({ write, now });
-    return plainView({ write, line: writeLog, progress: transfers.progress, now });
-  }
+  if (logfile !== undefined)
+    return typeof logfile === 'string' ? fileView(logfile) : splitView(logfile, fileView);
   const isLive = isTerminal(2) && env.TERM !== 'dumb' && (progress === 'tty' || (isTerminal(1) && !isTaken));
   if (isLive && progress !== 'plain') {
     const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 });
@@ -59,6 +56,13 @@ function chosen({ progress, logfile, isTaken, directory, env, print }: ViewReque
   const plain = { write, line: writeLog, progress: transfers.progress, now };
   const folding = foldingFor(env, directory);
   return folding ? foldedView({ ...plain, folding }) : plainView(plain);
+}
+
+function fileView(path: string): BuildView {
+  writeFileSync(path, '');
+  const write = (text: string) => appendFileSync(path, text);
+  const transfers = plainDrawing({ write, now });
+  return plainView({ write, line: writeLog, progress: transfers.progress, now });
 }
 
 function quietView(): BuildView {

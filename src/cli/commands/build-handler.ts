@@ -14,7 +14,7 @@ import {
 } from '../../builder/build.ts';
 import type { Engine } from '../../builder/engine.ts';
 import { describe } from '../../builder/images.ts';
-import { hostPlatform } from '../../images/platform.ts';
+import { formatPlatform, hostPlatform } from '../../images/platform.ts';
 import { openAgents } from '../build-agents.ts';
 import { cacheSources, cacheTargets } from '../build-cache.ts';
 import { BUILD } from '../build-call.ts';
@@ -32,6 +32,7 @@ import { writeMetadata } from '../build-metadata.ts';
 import { type Outputs, outputsOf } from '../build-outputs.ts';
 import { allPlatforms, namedPlatforms } from '../build-platforms.ts';
 import { openBuildView } from '../build-view/open.ts';
+import type { SplitLog } from '../build-view/split.ts';
 import type { BuildView } from '../build-view/view.ts';
 import { compressionOptions } from '../compression-options.ts';
 import type { Context } from '../context.ts';
@@ -156,17 +157,14 @@ async function tell(
 }
 
 /** With `--logsplit` a platform's log is named after it. */
-function logfileOf(options: Options): string | undefined {
+function logfileOf(options: Options): string | SplitLog | undefined {
   const { logfile, logsplit } = options;
   if (!logsplit) return logfile;
   if (logfile === undefined) throw new BldError('E_USAGE', '--logsplit needs --logfile');
-  const [{ os, architecture } = hostPlatform(), ...others] = namedPlatforms(options);
-  if (others.length > 0) {
-    throw new BldError('E_UNSUPPORTED', '--logsplit with several platforms is not provided', {
-      hint: '--progress rawjson tells them apart',
-    });
-  }
-  return `${logfile}_${os}_${architecture}`;
+  const fileOf = (platform: string) => `${logfile}_${platform.split('/').slice(0, 2).join('_')}`;
+  const [first = hostPlatform(), ...others] = namedPlatforms(options);
+  const isSeveral = options.allPlatforms || others.length > 0;
+  return { rest: isSeveral ? logfile : fileOf(formatPlatform(first)), fileOf };
 }
 
 /** The failure, and how to look into the container that was kept. */

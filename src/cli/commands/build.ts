@@ -71,7 +71,7 @@ const outputFlags = {
   format,
   squash: bool('make one layer of all, the base included', { aliases: ['squash-all'] }),
   logfile: text('file for what the build says', { value: 'PATH' }),
-  logsplit: bool('name the log file after the platform too'),
+  logsplit: bool('a log file for each platform, named after it too'),
   progress: value(
     'how the build is shown: auto, tty, plain, rawjson or quiet',
     readChoice('auto', 'tty', 'plain', 'rawjson', 'quiet'),
