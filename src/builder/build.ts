@@ -13,6 +13,7 @@ import { goesToRegistries } from './build/deliver.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job, OpenJob } from './build/job.ts';
 import { writeCaches } from './build/kept-steps.ts';
+import { plainHosts } from './build/plain-hosts.ts';
 import { accessOf, fetchOptions } from './build/secrets.ts';
 import { type NamedContext, readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
@@ -123,6 +124,15 @@ function stagesOf(contexts: BuildOptions['contexts'] = new Map()): Map<string, s
   return new Map(stages.map(([name, value]) => [name, value.slice('target:'.length)]));
 }
 
+/** Looked for where there is such a secret. */
+function hostsOf(
+  source: BuildSource,
+  { plan, options: { secrets } }: { readonly plan: Plan; readonly options: BuildOptions },
+): ReadonlySet<string> {
+  const isGiven = secrets?.has('GIT_AUTH_TOKEN') || secrets?.has('GIT_AUTH_HEADER');
+  return isGiven ? plainHosts(source, plan) : new Set();
+}
+
 interface Given {
   readonly source: BuildSource;
   readonly options: BuildOptions;
@@ -167,7 +177,7 @@ function openJob(engine: Engine, plan: Plan, { source, options, vault, ahead }: 
       contexts.set(name, known);
       return known;
     },
-    access: accessOf(vault, options.ssh, false),
+    access: { ...accessOf(vault, options.ssh, false), plainHosts: hostsOf(source, { plan, options }) },
     label: (stage) => ({
       position: plan.order.indexOf(stage) + 1 || plan.order.length,
       count: plan.order.length,

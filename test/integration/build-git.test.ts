@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Bench, PEOPLE } from '../helpers/bld.ts';
 import { built, runIn } from '../helpers/contexts.ts';
+import { FileServer } from '../helpers/file-server.ts';
 import { COMMIT_TIME, GitServer } from '../helpers/git.ts';
 
 let server: GitServer;
@@ -181,6 +182,48 @@ test('a token for any host does not reach another one by a submodule', async () 
   });
   expect(other.logins.length).toBeGreaterThan(0);
   expect(other.logins.filter(Boolean)).toEqual([]);
+});
+
+test('a login that names no host goes to that of the context, or to the one that the ADDs of an own Dockerfile name', async () => {
+  using bench = new Bench('root');
+  await using other = await GitServer.start();
+  const [mine, theirs] = ['mine.git', 'theirs.git'];
+  other.repository(theirs).write({ file: 'x' }).commit();
+  const [here, there] = [`${server.url}/${mine}`, `${other.url}/${theirs}`];
+  const adds = (...addresses: readonly string[]) =>
+    `FROM scratch\n${addresses.map((address, at) => `ADD ${address} /${at}/\n`).join('')}`;
+  server
+    .repository(mine)
+    .write({ Dockerfile: adds(here, there), 'base/Dockerfile': `FROM scratch\nONBUILD ADD ${there} /\n` })
+    .commit();
+  const env = { TOKEN: 's3cret' };
+  const loginsOf = async (...args: readonly string[]) => {
+    server.logins.length = 0;
+    other.logins.length = 0;
+    await built(bench, ['--no-cache', ...args], { env });
+    return [server, other].map(({ logins }) => logins.some((login) => login !== ''));
+  };
+  const plain = ['--secret', 'id=GIT_AUTH_TOKEN,env=TOKEN'];
+  expect(await loginsOf(...plain, here)).toEqual([true, false]);
+  const host = other.url.replace('http://', '');
+  expect(await loginsOf(...plain, '--secret', `id=GIT_AUTH_TOKEN.${host},env=TOKEN`, here)).toEqual([
+    true,
+    true,
+  ]);
+  // the person's own Dockerfile: one host, several, one that a variable names, one of a base image
+  expect(await loginsOf(...plain, dockerfile(bench, adds(there, there)))).toEqual([false, true]);
+  expect(await loginsOf(...plain, dockerfile(bench, adds(here, there)))).toEqual([false, false]);
+  const argued = dockerfile(bench, `FROM scratch\nARG HOST\nADD $HOST/${theirs} /\n`);
+  expect(await loginsOf(...plain, '--build-arg', `HOST=${other.url}`, argued)).toEqual([false, true]);
+  await built(bench, ['-t', 'triggers', `${here}#:base`]);
+  expect(await loginsOf(...plain, dockerfile(bench, `FROM triggers\nADD ${here} /here/\n`))).toEqual([
+    true,
+    false,
+  ]);
+  // a stranger's Dockerfile over an own context
+  await using files = await FileServer.start();
+  files.serve('Dockerfile', Buffer.from(adds(there)));
+  expect(await loginsOf(...plain, '-f', `${files.url}/Dockerfile`, bench.directory)).toEqual([false, false]);
 });
 
 test('what a repository holds runs nothing and leads nowhere', async () => {

@@ -16,6 +16,10 @@ export interface BuildSource {
   /** How errors call the directory when it is not the person's own: `the context https://…`. */
   readonly label?: string | undefined;
   readonly ignore: IgnoreMatcher | undefined;
+  /** `host:port` of a context that came by http or git. */
+  readonly host?: string | undefined;
+  /** The person has the Dockerfile here: it came neither with a fetched context nor from an address. */
+  readonly isOwn: boolean;
   readonly dockerfile: { readonly name: string; readonly text: string };
 }
 
@@ -37,11 +41,12 @@ export interface SourceRequest extends FetchOptions {
 export async function openSource(engine: Engine, request: SourceRequest): Promise<BuildSource> {
   const { files = [], ignoreFile } = request;
   const input = once(request.input);
-  const { directory, text, isFetched, dockerfile } = await contextOf(engine, request, input);
+  const { directory, text, isFetched, dockerfile, host } = await contextOf(engine, request, input);
   const label = isFetched ? labelOf(request.context) : undefined;
   if (text !== undefined) {
     if (files.length > 0) throw new BldError('E_USAGE', 'the context is a Dockerfile, and -f names another');
-    return { directory, label, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
+    const isOwn = request.context === STDIN;
+    return { directory, label, host, isOwn, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
   }
   const place = { directory, isFetched };
   const paths =
@@ -53,7 +58,9 @@ export async function openSource(engine: Engine, request: SourceRequest): Promis
   }
   const [first = ''] = paths;
   const ignore = ignoreOf(place, first, ignoreFile);
-  return { directory, label, ignore, dockerfile: { name: nameOf(first, directory), text: texts.join('\n') } };
+  const isOwn = paths.every((path) => !isUrl(path) && !(isFetched && isBelow(path, directory)));
+  const name = nameOf(first, directory);
+  return { directory, label, host, isOwn, ignore, dockerfile: { name, text: texts.join('\n') } };
 }
 
 function labelOf(context: string): string {

@@ -34,10 +34,17 @@ export async function copyStep({ job, stage, container, words }: StepPlace, step
   });
 }
 
+/** False for what is no address of a repository for sure: all of them have a colon or begin with that name. */
+export function mayBeRepository(source: string): boolean {
+  return source.includes(':') || /^github\.com\//i.test(source);
+}
+
 /** The files of a git repository that ADD names; undefined when it names none. */
 async function repositoryOf({ engine, access }: Job, step: CopyStep): Promise<FileSource | undefined> {
   const { checksum, keepGitDir } = step;
   const sources = [...step.sources, ...step.files.map(({ name }) => name)];
+  // git's code is loaded for those that may need it
+  if (keepGitDir === undefined && !sources.some(mayBeRepository)) return undefined;
   const { openRepository } = await import('../git/source.ts');
   const found = await openRepository(engine, sources, { access, checksum, keepGitDir });
   if (found) return { open: found.open, trees: async () => [found.directory] };

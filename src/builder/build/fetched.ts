@@ -18,6 +18,8 @@ export interface FetchedContext {
   readonly directory: string;
   /** It is a Dockerfile alone: there are no files. */
   readonly text?: string;
+  /** `host:port` that it came from by http or https. */
+  readonly host?: string | undefined;
 }
 
 /** How a build reaches what it does not have: by whose credentials, and whether `.git` stays. */
@@ -36,11 +38,13 @@ export async function fetchContext(
   if (address) {
     const { fetchGit } = await import('../git/repository.ts');
     const { directory } = await fetchGit(engine, { ...(keepGitDir && { keepGitDir }), ...address }, access);
-    return { directory };
+    const { origin } = address.remote;
+    return { directory, host: origin === undefined ? undefined : new URL(origin).host };
   }
   if (!isUrl(text)) return null;
   using file = await download(engine, text, { secret: access.secret });
-  return await unpackContext(engine, createReadStream('', { fd: file.fd, start: 0, autoClose: false }));
+  const stream = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
+  return { ...(await unpackContext(engine, stream)), host: new URL(text).host };
 }
 
 /** An archive, plain or compressed, is unpacked into a scratch directory; any other text is a Dockerfile. */

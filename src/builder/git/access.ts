@@ -14,6 +14,8 @@ export interface GitAccess {
    */
   readonly isOwn: boolean;
   readonly environment: NodeJS.ProcessEnv;
+  /** `host:port` of those that a secret for no host in particular is for; all when absent. */
+  readonly plainHosts?: ReadonlySet<string> | undefined;
 }
 
 /** Where git may fetch from; never by programs or paths of this machine that a repository names. */
@@ -96,17 +98,18 @@ function withSettings(
   return all;
 }
 
-/** A login for the remote: a secret of its host's, what the address has, a secret for any host. */
-function headers({ origin, login }: Remote, { secret }: GitAccess): [string, string][] {
+/** A login for the remote: a secret of its host's, what the address has, a secret that names no host. */
+function headers({ origin, login }: Remote, { secret, plainHosts }: GitAccess): [string, string][] {
   if (origin === undefined) return [];
   const { host, hostname } = new URL(origin);
   const ofHost = (name: string) => secret(`${name}.${host}`) ?? secret(`${name}.${hostname}`);
+  const plain = (name: string) => (plainHosts?.has(host) === false ? undefined : secret(name));
   const header =
     ofHost('GIT_AUTH_HEADER') ??
     withToken(ofHost('GIT_AUTH_TOKEN')) ??
     (login && basic(login.user, login.password)) ??
-    secret('GIT_AUTH_HEADER') ??
-    withToken(secret('GIT_AUTH_TOKEN'));
+    plain('GIT_AUTH_HEADER') ??
+    withToken(plain('GIT_AUTH_TOKEN'));
   return header === undefined ? [] : [[`http.${origin}/.extraHeader`, `Authorization: ${oneLine(header)}`]];
 }
 
@@ -123,12 +126,9 @@ function oneLine(text: string): string {
   return text.trim().replace(/[\r\n]+/g, ' ');
 }
 
-/** For a submodule on another host than its parent: a secret for any host is meant for the parent's. */
+/** For a submodule on another host than its parent: a secret that names no host is meant for the parent's. */
 export function elsewhere(access: GitAccess): GitAccess {
-  return {
-    ...access,
-    secret: (id) => (/^GIT_AUTH_(?:TOKEN|HEADER)$/.test(id) ? undefined : access.secret(id)),
-  };
+  return { ...access, plainHosts: new Set() };
 }
 
 /** ssh asks nobody. It looks for its files where the passwd has its user, who inside of a user namespace is root. */

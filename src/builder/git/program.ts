@@ -49,7 +49,7 @@ function kindOf(complaint: string) {
     )
   ) {
     const hint =
-      'for https give a token: --secret id=GIT_AUTH_TOKEN,env=NAME; for ssh let an agent hold the key: --ssh default';
+      'for https give a token: --secret id=GIT_AUTH_TOKEN.HOST,env=NAME; for ssh let an agent hold the key: --ssh default';
     return { code: 'E_AUTH', hint: { hint } } as const;
   }
   if (/not found|does not exist|does not appear to be a git repository|not exported/i.test(complaint)) {

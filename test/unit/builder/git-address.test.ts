@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { mayBeRepository } from '../../../src/builder/build/copy-step.ts';
 import { type GitAddress, parseGitAddress, submoduleRemote } from '../../../src/builder/git/address.ts';
 
 const SHA = '0123456789abcdef0123456789abcdef01234567';
@@ -52,6 +53,7 @@ describe('addresses', () => {
     ['github.com/team/b.git#main', 'https://github.com/team/b.git main'],
   ])('%s', (text, expected) => {
     expect(shown(parseGitAddress(text))).toBe(expected);
+    expect(mayBeRepository(text)).toBe(true);
   });
 
   test.each([
@@ -135,4 +137,11 @@ describe('submodules', () => {
       expect(() => addressOf('https://host/a.git', text)).toThrow();
     },
   );
+});
+
+test('what is only a path is no address', () => {
+  for (const path of ['.', 'src/', '/etc/passwd', 'a.git', '*.tar', 'github.com', 'a@b']) {
+    expect(mayBeRepository(path)).toBe(false);
+    expect(parseGitAddress(path)).toBeNull();
+  }
 });
