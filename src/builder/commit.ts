@@ -37,6 +37,7 @@ export interface CommitOptions {
   readonly instructions?: readonly string[] | undefined;
   /** Manifest annotations besides the container's own. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Of the container's; not of those that are given here. */
   readonly unsetAnnotations?: readonly string[] | undefined;
   /** Label the image with this version of bld. */
   readonly identity?: string | undefined;
@@ -263,14 +264,10 @@ function annotationsOf(
   created: string,
   options: CommitOptions,
 ): Record<string, string> {
-  const { base } = state;
   const all: Record<string, string> = {
-    ...(base.manifest !== null && { 'org.opencontainers.image.base.digest': base.manifest }),
-    ...(base.name !== null && { 'org.opencontainers.image.base.name': base.name }),
     ...(options.createdAnnotation !== false && { 'org.opencontainers.image.created': created }),
     ...state.annotations,
-    ...options.annotations,
   };
   for (const key of options.unsetAnnotations ?? []) delete all[key];
-  return all;
+  return { ...all, ...options.annotations };
 }

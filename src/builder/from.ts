@@ -6,7 +6,7 @@ import { parseLocation } from '../images/location.ts';
 import { derivedFrom } from '../images/mutate.ts';
 import { hostPlatform } from '../images/platform.ts';
 import { type PullPolicy, pullImage } from '../images/pull.ts';
-import { imageConfig, imageData } from '../images/record.ts';
+import { imageConfig, imageData, inheritedAnnotations } from '../images/record.ts';
 import { baseName, isImageId, localCandidates, parseReference } from '../images/reference.ts';
 import type { ImageRecord, Store } from '../store/types.ts';
 import { type Container, read } from './container.ts';
@@ -25,6 +25,8 @@ export interface FromOptions {
   readonly platform?: Platform | undefined;
   /** What a commit writes unless told otherwise: `oci`. */
   readonly format?: ImageFormat | undefined;
+  /** The container's images have the annotations of the base (true when absent). */
+  readonly inheritAnnotations?: boolean | undefined;
   /** The container goes with this process, unless it is kept. */
   readonly transient?: boolean | undefined;
   /** How its commands run unless a `run` says otherwise. */
@@ -80,16 +82,17 @@ function nameOfList(store: Store, asked: string): string | undefined {
 const TRIES = 3;
 
 /** Makes a working container on an image, or on nothing (`scratch`). Its files are unpacked when a step needs them. */
-export async function from(engine: Engine, image: string, options: FromOptions = {}): Promise<Container> {
-  if (image === 'scratch') {
+export async function from(engine: Engine, asked: string, options: FromOptions = {}): Promise<Container> {
+  if (asked === 'scratch') {
     const base: Base = { name: null, id: null, manifest: null, layers: 0, history: 0 };
-    const state = stateOf(base, emptyConfig(options.platform ?? hostPlatform()), options);
+    const image = emptyConfig(options.platform ?? hostPlatform());
+    const state = stateOf({ base, image }, options);
     return create(engine, { state, name: suffixOf(options), options, imageName: '', layers: [] });
   }
   for (let tries = 1; ; tries++) {
-    const record = await obtainImage(engine, image, options);
+    const record = await obtainImage(engine, asked, options);
     try {
-      return fromRecord(engine, { record, asked: image, options });
+      return fromRecord(engine, { record, asked, options });
     } catch (error) {
       if (tries === TRIES || imageOf(engine, record.id)) throw error;
     }
@@ -117,7 +120,8 @@ function fromRecord(engine: Engine, { record, asked, options }: BaseImage): Cont
     layers: record.layers.length,
     history: config.history?.length ?? 0,
   };
-  const state = stateOf(base, config, options);
+  const inherited = options.inheritAnnotations === false ? {} : inheritedAnnotations(engine.store, record);
+  const state = stateOf({ base, image: config, inherited }, options);
   const word = nameOf(record.names.length > 0 ? name : asked);
   log.debug(`base ${record.id} has ${record.layers.length} layers`);
   return create(engine, {
@@ -129,14 +133,28 @@ function fromRecord(engine: Engine, { record, asked, options }: BaseImage): Cont
   });
 }
 
-function stateOf(base: Base, image: ContainerState['image'], options: FromOptions): ContainerState {
+interface BaseSettings {
+  readonly base: Base;
+  readonly image: ContainerState['image'];
+  /** Annotations of the base. */
+  readonly inherited?: ContainerState['annotations'];
+}
+
+function stateOf({ base, image, inherited = {} }: BaseSettings, options: FromOptions): ContainerState {
   return {
     version: 1,
     base,
     image,
     format: options.format ?? 'oci',
-    annotations: {},
+    annotations: { ...inherited, ...baseAnnotations(base) },
     run: options.run ?? {},
+  };
+}
+
+function baseAnnotations({ manifest, name }: Base): Record<string, string> {
+  return {
+    ...(manifest !== null && { 'org.opencontainers.image.base.digest': manifest }),
+    ...(name !== null && { 'org.opencontainers.image.base.name': name }),
   };
 }
 

@@ -29,10 +29,23 @@ export function imageConfig(store: Store, image: ImageRecord): ImageConfig {
 
 /** The annotations of the image's manifest, or those that it is to get. */
 export function manifestAnnotations(store: Store, image: ImageRecord): StringMap {
-  if (!image.manifest) return imageData(image).annotations ?? {};
+  if (!image.manifest) {
+    const { format, annotations = {} } = imageData(image);
+    return format === 'docker' ? {} : annotations;
+  }
   const { digest, mediaType } = image.manifest;
   const document = decodeManifest(store.blobs.read(digest), mediaType, `manifest ${digest}`);
   return (document.kind === 'manifest' && document.manifest.annotations) || {};
+}
+
+const OF_THE_IMAGE_ITSELF = ['base.digest', 'base.name', 'created'].map(
+  (name) => `org.opencontainers.image.${name}`,
+);
+
+/** The annotations that an image on top of this one has as well: not those that tell of this one's making. */
+export function inheritedAnnotations(store: Store, image: ImageRecord): StringMap {
+  const all = Object.entries(manifestAnnotations(store, image));
+  return Object.fromEntries(all.filter(([name]) => !OF_THE_IMAGE_ITSELF.includes(name)));
 }
 
 /**

@@ -7,7 +7,6 @@ import { parseTriggers } from '../../dockerfile/interpret.ts';
 import type { Stage } from '../../dockerfile/plan.ts';
 import { triggersOf } from '../../dockerfile/stages.ts';
 import { appendHistory, changeConfig } from '../../images/mutate.ts';
-import { manifestAnnotations } from '../../images/record.ts';
 import type { ContainerConfig, History, ImageConfig } from '../../images/types.ts';
 import { type Container, changeState, exclusively, heldFor, read } from '../container.ts';
 import { copy } from '../copy.ts';
@@ -16,7 +15,6 @@ import { fork, from } from '../from.ts';
 import { hostOrigin } from '../origin.ts';
 import { type ContainerState, containerConfig } from '../state.ts';
 import type { StepWords } from '../step.ts';
-import { imageOf } from '../step-lookup.ts';
 import { copyStep } from './copy-step.ts';
 import { atInstruction } from './failure.ts';
 import type { BuiltStage, Job } from './job.ts';
@@ -129,11 +127,11 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
     platform: job.isForeign(stage) || name === 'scratch' ? stage.platform : undefined,
     aside: job.isForeign(stage),
     format: job.options.commit?.format,
+    inheritAnnotations: job.options.inheritAnnotations ?? false,
     run: job.options.run,
   });
   const container = await heldFor(made);
   job.containers.push(container);
-  if (job.options.inheritAnnotations) await keepAnnotations(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);
   const { state } = read(container);
   const config: ConfigRecord =
@@ -143,16 +141,6 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
   await record(container, image, undefined);
   const scope = openScope(job.plan.inputs, config.Env ?? []);
   return { container, scope, image, triggers, below: state.base.id };
-}
-
-/** The container's image is annotated as its base is, but for what tells about the base itself. */
-async function keepAnnotations(container: Container): Promise<void> {
-  const { engine } = container;
-  const { base } = read(container).state;
-  const image = base.id === null ? null : imageOf(engine, base.id);
-  if (!image) return;
-  const annotations = manifestAnnotations(engine.store, image);
-  await changeState(container, (state) => ({ ...state, annotations }));
 }
 
 /** The settings of a base image as far as they are kept. */

@@ -63,7 +63,7 @@ const outputFlags = {
   label: list('label of the image: NAME=VALUE', { value: 'LABEL' }),
   unsetlabel: csv('remove a label of the base image', { value: 'NAME' }),
   annotation: list('annotation of the manifest: NAME=VALUE', { value: 'ANNOTATION' }),
-  unsetannotation: csv('remove an annotation', { value: 'NAME' }),
+  unsetannotation: csv('remove an annotation that comes of itself or from the base', { value: 'NAME' }),
   env: list('variable that each stage starts with: NAME=VALUE, or NAME to pass a variable on', {
     value: 'VARIABLE',
   }),

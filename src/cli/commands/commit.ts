@@ -40,7 +40,7 @@ export const spec = defineCommand({
     ...scannerPull,
     'add-file': list('file to add: SOURCE[:DESTINATION]', { value: 'FILE' }),
     annotation: list('annotation of the manifest: NAME=VALUE', { value: 'ANNOTATION' }),
-    unsetannotation: csv('remove an annotation', { value: 'NAME' }),
+    unsetannotation: csv('remove an annotation that comes of itself or from the base', { value: 'NAME' }),
     unsetenv: csv('remove an environment variable', { value: 'NAME' }),
     change: list('Dockerfile instruction to apply', { value: 'INSTRUCTION', short: 'c' }),
     config: text('file of configuration (JSON) to apply', { value: 'PATH' }),

@@ -10,10 +10,11 @@ type Options = Values<typeof spec.flags>;
 /** Buildah's little language for lists of pairs: `k=v` sets, `k-` removes, `-` alone empties. */
 function mapChange(
   items: readonly string[],
-  removed: readonly string[] = [],
+  { first = [], last = [] }: { readonly first?: readonly string[]; readonly last?: readonly string[] } = {},
 ): { change?: MapChange; clear?: boolean } {
-  if (items.length + removed.length === 0) return {};
+  if (items.length + first.length + last.length === 0) return {};
   const change: Record<string, string | null> = Object.create(null);
+  for (const name of first) change[name] = null;
   let clear = false;
   for (const item of items) {
     const at = item.indexOf('=');
@@ -23,7 +24,7 @@ function mapChange(
     else if (at < 0) change[item] = '';
     else throw new BldError('E_USAGE', `invalid pair ${JSON.stringify(item)}: the name is empty`);
   }
-  for (const name of removed) change[name] = null;
+  for (const name of last) change[name] = null;
   return { change, clear };
 }
 
@@ -86,9 +87,9 @@ function healthcheckOf(options: Options): ConfigChange['healthcheck'] {
 
 /** The flags as one change. */
 export function changeOf(options: Options): ConfigChange {
-  const annotations = mapChange(options.annotation, options.unsetannotation);
+  const annotations = mapChange(options.annotation, { first: options.unsetannotation });
   const env = mapChange(options.env);
-  const labels = mapChange(options.label, options.unsetlabel);
+  const labels = mapChange(options.label, { last: options.unsetlabel });
   const all = {
     annotations: annotations.change,
     clearAnnotations: annotations.clear,

@@ -19,7 +19,7 @@ export const spec = defineCommand({
   flags: {
     'add-history': addHistory,
     annotation: list('annotation of the manifest: NAME=VALUE', { value: 'ANNOTATION', short: 'a' }),
-    unsetannotation: csv('remove an annotation', { value: 'NAME' }),
+    unsetannotation: csv('remove an annotation that comes of itself or from the base', { value: 'NAME' }),
     arch: text('architecture', { value: 'ARCH' }),
     author: text('who made the image', { value: 'TEXT' }),
     cmd: text('default command: JSON array or shell line', { value: 'COMMAND' }),

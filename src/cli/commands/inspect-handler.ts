@@ -6,7 +6,7 @@ import type { ContainerState } from '../../builder/state.ts';
 import { findList } from '../../images/lists.ts';
 import { materialise } from '../../images/materialise.ts';
 import { hostPlatform } from '../../images/platform.ts';
-import { findImage, imageConfig } from '../../images/record.ts';
+import { findImage, imageConfig, manifestAnnotations } from '../../images/record.ts';
 import type { ImageRecord, Store } from '../../store/types.ts';
 import { capabilityNames } from '../capability-names.ts';
 import { nameOf } from '../image-names.ts';
@@ -35,18 +35,13 @@ async function manifestOf(store: Store, image: ImageRecord, make: boolean): Prom
   return { raw: manifest.bytes.toString(), digest: manifest.digest };
 }
 
-function annotationsOf(manifest: Manifest): Readonly<Record<string, string>> | null {
-  if (manifest.raw === '') return null;
-  const { annotations } = JSON.parse(manifest.raw) as { annotations?: Readonly<Record<string, string>> };
-  return annotations ?? null;
-}
-
 async function imageFacts(
   store: Store,
   image: ImageRecord,
   { name, make }: { readonly name: string; readonly make: boolean },
 ): Promise<ImageFacts> {
   const manifest = await manifestOf(store, image, make);
+  const annotations = manifestAnnotations(store, image);
   return {
     config: imageConfig(store, image),
     rawConfig: store.blobs.read(image.id).toString(),
@@ -54,7 +49,7 @@ async function imageFacts(
     name,
     id: image.id.slice(7),
     digest: manifest.digest,
-    annotations: annotationsOf(manifest),
+    annotations: Object.keys(annotations).length > 0 ? annotations : null,
   };
 }
 
