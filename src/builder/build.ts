@@ -10,6 +10,7 @@ import { withBases } from './build/bases.ts';
 import { keepLent, tellUnknownStages, withImports } from './build/cache.ts';
 import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
 import { goesToRegistries } from './build/deliver.ts';
+import { withEpoch } from './build/epoch.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job, OpenJob } from './build/job.ts';
 import { writeCaches } from './build/kept-steps.ts';
@@ -33,9 +34,10 @@ export type { BuildEvent, BuildOptions, Built, BuiltPlatform, StageLabel } from 
 export async function build(
   engine: Engine,
   from: BuildSource | SourceRequest,
-  options: BuildOptions = {},
+  given: BuildOptions = {},
 ): Promise<Built> {
   const source = 'dockerfile' in from ? from : await openSource(engine, from);
+  const options = withEpoch(source, given, (undated) => planOf(source, undated));
   const isLending = goesToRegistries(options) && !isIndexed(options);
   return withImports(engine, options, (importing) =>
     withBases(importing, isLending, (lending) => attempt(lending, source, options)),

@@ -14,6 +14,8 @@ export interface Download extends Disposable {
   readonly fd: Fd;
   /** The last part of the URL's path; E_USAGE when it has none. */
   readonly name: () => Buffer;
+  /** Its Last-Modified, in seconds since 1970. */
+  readonly modified?: number | undefined;
 }
 
 export function isUrl(source: string): boolean {
@@ -73,10 +75,10 @@ export async function download(
     if (checksum !== undefined && found !== checksum) {
       throw new BldError('E_INTEGRITY', `${id}: the digest is ${found}, not the expected ${checksum}`);
     }
-    const modified = Date.parse(answer.header('last-modified') ?? '');
-    const seconds = Number.isNaN(modified) ? 0 : modified / 1000;
-    utimesSync(path, seconds, seconds);
-    return { fd, name, [Symbol.dispose]: () => closeSync(fd) };
+    const date = Date.parse(answer.header('last-modified') ?? '');
+    const modified = Number.isNaN(date) ? undefined : date / 1000;
+    utimesSync(path, modified ?? 0, modified ?? 0);
+    return { fd, name, modified, [Symbol.dispose]: () => closeSync(fd) };
   } catch (error) {
     closeSync(fd);
     throw error;

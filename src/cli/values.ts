@@ -141,6 +141,11 @@ export function readSeconds(text: string): number {
   return seconds < 0 ? refuse('before 1970') : seconds;
 }
 
+/** As `readSeconds`, or the word for the date of the context. */
+export function readEpoch(text: string): number | 'context' {
+  return text === 'context' ? text : readSeconds(text);
+}
+
 /** `user[:password]`; the password is asked for where it is needed. */
 export function readCredentials(text: string): { readonly username: string; readonly password?: string } {
   const at = text.indexOf(':');

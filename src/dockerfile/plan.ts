@@ -13,7 +13,9 @@ import { buildOrder, dependenciesOf } from './stages.ts';
 import {
   argValue,
   type BuildInputs,
+  EPOCH,
   isSpecialBuildArg,
+  OF_CONTEXT,
   platformVariables,
   type Variables,
 } from './variables.ts';
@@ -68,6 +70,8 @@ export interface Plan {
   readonly target: Stage;
   /** The stages that the target needs, each after what it needs itself; the target last. */
   readonly order: readonly Stage[];
+  /** What a global ARG says of SOURCE_DATE_EPOCH. */
+  readonly epoch?: string | undefined;
   /** `--build-arg` names that no ARG of the file declares. */
   readonly unusedBuildArgs: readonly string[];
   /** What `--from=name` means; undefined for an index without a stage. `stage` is who asks. */
@@ -92,6 +96,9 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
   const platforms = { build: options.buildPlatform, target: options.targetPlatform };
   const base = platformVariables(platforms, options.target || 'default', buildArgs);
   const globals = globalVariables(outline.globalArgs, { ...file.directives, buildArgs, globals: base });
+  const epoch = globals.get(EPOCH);
+  // the word is for the builder alone: no command sees it
+  if (epoch === OF_CONTEXT) globals.delete(EPOCH);
   const { mounts } = options;
   const inputs: BuildInputs = { escape: file.directives.escape, buildArgs, globals, mounts };
 
@@ -133,6 +140,7 @@ export function planBuild(file: ParsedFile, options: PlanOptions): Plan {
     stages,
     target,
     order,
+    epoch,
     unusedBuildArgs: [...buildArgs.keys()].filter(
       (name) => !declared.has(name) && !isSpecialBuildArg(name) && !base.has(name),
     ),
@@ -171,7 +179,10 @@ function refuseBeforeFrom(keyword: string): never {
 }
 
 /** The global ARGs' values over the platform variables. */
-export function globalVariables(globalArgs: readonly ArgInstruction[], inputs: BuildInputs): Variables {
+export function globalVariables(
+  globalArgs: readonly ArgInstruction[],
+  inputs: BuildInputs,
+): Map<string, string> {
   const values = new Map(inputs.globals);
   for (const instruction of globalArgs) {
     for (const declaration of instruction.args) {

@@ -49,9 +49,13 @@ export function platformVariables(
   return variables;
 }
 
+/** The date of what is built, in seconds since 1970 or by the word for "as old as the context". */
+export const EPOCH = 'SOURCE_DATE_EPOCH';
+export const OF_CONTEXT = 'context';
+
 /** Build arguments that take effect without an ARG in the file. */
 export function isSpecialBuildArg(name: string): boolean {
-  return PREDEFINED.has(name) || name.startsWith('BUILDKIT_') || name === 'SOURCE_DATE_EPOCH';
+  return PREDEFINED.has(name) || name.startsWith('BUILDKIT_') || name === EPOCH;
 }
 
 /** The value of an ARG: given, else its default (expanded by `expandDefault`), else the global one; undefined when none. */

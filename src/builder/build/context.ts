@@ -18,6 +18,8 @@ export interface BuildSource {
   readonly ignore: IgnoreMatcher | undefined;
   /** `host:port` of a context that came by http or git. */
   readonly host?: string | undefined;
+  /** Of a context that was fetched or unpacked, in seconds since 1970. */
+  readonly date?: number | undefined;
   /** The person has the Dockerfile here: it came neither with a fetched context nor from an address. */
   readonly isOwn: boolean;
   readonly dockerfile: { readonly name: string; readonly text: string };
@@ -41,12 +43,20 @@ export interface SourceRequest extends FetchOptions {
 export async function openSource(engine: Engine, request: SourceRequest): Promise<BuildSource> {
   const { files = [], ignoreFile } = request;
   const input = once(request.input);
-  const { directory, text, isFetched, dockerfile, host } = await contextOf(engine, request, input);
+  const { directory, text, isFetched, dockerfile, host, date } = await contextOf(engine, request, input);
   const label = isFetched ? labelOf(request.context) : undefined;
   if (text !== undefined) {
     if (files.length > 0) throw new BldError('E_USAGE', 'the context is a Dockerfile, and -f names another');
     const isOwn = request.context === STDIN;
-    return { directory, label, host, isOwn, ignore: undefined, dockerfile: { name: 'Dockerfile', text } };
+    return {
+      directory,
+      label,
+      host,
+      date,
+      isOwn,
+      ignore: undefined,
+      dockerfile: { name: 'Dockerfile', text },
+    };
   }
   const place = { directory, isFetched };
   const paths =
@@ -60,7 +70,7 @@ export async function openSource(engine: Engine, request: SourceRequest): Promis
   const ignore = ignoreOf(place, first, ignoreFile);
   const isOwn = paths.every((path) => !isUrl(path) && !(isFetched && isBelow(path, directory)));
   const name = nameOf(first, directory);
-  return { directory, label, host, isOwn, ignore, dockerfile: { name, text: texts.join('\n') } };
+  return { directory, label, host, date, isOwn, ignore, dockerfile: { name, text: texts.join('\n') } };
 }
 
 function labelOf(context: string): string {

@@ -20,6 +20,8 @@ export interface FetchedContext {
   readonly text?: string;
   /** `host:port` that it came from by http or https. */
   readonly host?: string | undefined;
+  /** Of the commit, the download, or the newest entry of the archive, in seconds since 1970. */
+  readonly date?: number | undefined;
 }
 
 /** How a build reaches what it does not have: by whose credentials, and whether `.git` stays. */
@@ -37,14 +39,19 @@ export async function fetchContext(
   const address = parseGitAddress(text);
   if (address) {
     const { fetchGit } = await import('../git/repository.ts');
-    const { directory } = await fetchGit(engine, { ...(keepGitDir && { keepGitDir }), ...address }, access);
+    const { directory, date } = await fetchGit(
+      engine,
+      { ...(keepGitDir && { keepGitDir }), ...address },
+      access,
+    );
     const { origin } = address.remote;
-    return { directory, host: origin === undefined ? undefined : new URL(origin).host };
+    return { directory, date, host: origin === undefined ? undefined : new URL(origin).host };
   }
   if (!isUrl(text)) return null;
   using file = await download(engine, text, { secret: access.secret });
   const stream = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
-  return { ...(await unpackContext(engine, stream)), host: new URL(text).host };
+  const unpacked = await unpackContext(engine, stream);
+  return { ...unpacked, host: new URL(text).host, date: file.modified ?? unpacked.date };
 }
 
 /** An archive, plain or compressed, is unpacked into a scratch directory; any other text is a Dockerfile. */
@@ -73,15 +80,20 @@ export async function unpackContext(
   if (sniff(start) === 'none' && !isTar(start))
     return { directory, text: (await gathered(whole())).toString() };
   const root = sys().openRoot(directory);
+  let newest: bigint | undefined;
   try {
     const { owners } = engine.store.kind;
     const ownerFile = ownerFileOf(directory);
     const target = { root, destination: Buffer.alloc(0), owners, ownerFile };
-    await extractArchive(pacedChunks(decompressed(whole()), engine.signal), target);
+    await extractArchive(pacedChunks(decompressed(whole()), engine.signal), target, {
+      onEntry({ mtime }) {
+        if (newest === undefined || mtime > newest) newest = mtime;
+      },
+    });
   } finally {
     sys().close(root);
   }
-  return { directory };
+  return { directory, date: newest === undefined ? undefined : Number(newest / 1_000_000_000n) };
 }
 
 function isTar(start: Buffer): boolean {

@@ -12,6 +12,8 @@ import { evenOut, openSubdirectory } from './tree.ts';
 export interface GitTree {
   readonly directory: string;
   readonly commit: string;
+  /** Of the commit, seconds since 1970. */
+  readonly date: number;
 }
 
 export interface Fetch {
@@ -31,7 +33,7 @@ export async function fetchGit(engine: Engine, address: GitAddress, access: GitA
     const directory = mkdtempSync(join(engine.store.scratch(), 'git-'));
     const { commit, date } = await layOut({ engine, access }, address, directory);
     evenOut(directory, date);
-    return { directory: openSubdirectory(directory, address), commit };
+    return { directory: openSubdirectory(directory, address), commit, date };
   } finally {
     engine.progress({ kind: 'end', id: shown });
   }

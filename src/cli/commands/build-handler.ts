@@ -14,6 +14,7 @@ import {
 } from '../../builder/build.ts';
 import type { Engine } from '../../builder/engine.ts';
 import { describe } from '../../builder/images.ts';
+import { EPOCH } from '../../dockerfile/variables.ts';
 import { formatPlatform, hostPlatform } from '../../images/platform.ts';
 import { openAgents } from '../build-agents.ts';
 import { cacheSources, cacheTargets } from '../build-cache.ts';
@@ -40,7 +41,7 @@ import { identity } from '../identity.ts';
 import { lines, type Outcome } from '../output.ts';
 import { runDefaults } from '../run-defaults.ts';
 import type { Handler, Values } from '../spec.ts';
-import { readSeconds } from '../values.ts';
+import { readEpoch } from '../values.ts';
 import type { spec } from './build.ts';
 
 function compressionOf(options: Values<typeof spec.flags>) {
@@ -48,9 +49,9 @@ function compressionOf(options: Values<typeof spec.flags>) {
   return { compression, compressionLevel: level, forceCompression: force };
 }
 
-/** As a build argument: seconds, or nothing where it is not set. */
-function epochOf(text: string | undefined): number | undefined {
-  return text ? readSeconds(text) : undefined;
+/** As a build argument: what the flag takes, or nothing where it is not set. */
+function epochOf(text: string | undefined): number | 'context' | undefined {
+  return text ? readEpoch(text) : undefined;
 }
 
 type Options = Values<typeof spec.flags>;
@@ -76,8 +77,8 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
   if (options.stageLabels && !options.saveStages)
     throw new BldError('E_USAGE', '--stage-labels needs --save-stages');
   const args = buildArgs([...options.buildArgFile.flatMap(argumentLines), ...options.buildArg], env);
-  const epoch = options.sourceDateEpoch ?? epochOf(args.get('SOURCE_DATE_EPOCH'));
-  if (epoch !== undefined) args.set('SOURCE_DATE_EPOCH', String(epoch));
+  const epoch = options.sourceDateEpoch ?? epochOf(args.get(EPOCH));
+  if (epoch !== undefined) args.set(EPOCH, String(epoch));
   const { isCacheOnly, takesStdout: _, annotations, rewritesTimestamps, stored, ...places } = outputs;
   const unset = (names: readonly unknown[]) => names.map((name) => [String(name), null] as const);
   return {
@@ -114,7 +115,6 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
       format: options.format,
       squash: options.squash,
       timestamp: options.timestamp,
-      sourceDateEpoch: epoch,
       rewriteTimestamp: options.rewriteTimestamp || rewritesTimestamps,
       omitHistory: options.omitHistory,
       change: {

@@ -14,7 +14,7 @@ import {
   timeFlags,
 } from '../flags.ts';
 import { defineCommand } from '../spec.ts';
-import { readAtLeast, readChoice, readEntitlement, readSpan } from '../values.ts';
+import { readAtLeast, readChoice, readEntitlement, readEpoch, readSpan } from '../values.ts';
 
 const sourceFlags = {
   file: csv('Dockerfile, or - for standard input', { value: 'PATH', short: 'f' }),
@@ -98,6 +98,10 @@ export const spec = defineCommand({
     ...compressionFlags,
     ...decryptionFlags,
     ...timeFlags,
+    'source-date-epoch': value('date of the image; context: that of a git or http context', readEpoch, {
+      value: 'SECONDS',
+      env: ['SOURCE_DATE_EPOCH'],
+    }),
     ...sbomFlags,
     ...signingFlags,
     ...pullFlags,

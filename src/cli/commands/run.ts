@@ -36,7 +36,7 @@ export const spec = defineCommand({
     contextdir: text('directory that sources of mounts are relative to', { value: 'PATH' }),
     env: list('variable for this command: NAME=VALUE', { value: 'VARIABLE', short: 'e' }),
     hostname: text('host name inside the container', { value: 'NAME' }),
-    mount: list('mount as RUN --mount has it: type=bind|cache|secret|tmpfs,...', { value: 'MOUNT' }),
+    mount: list('mount as RUN --mount has it: type=bind|cache|tmpfs,...', { value: 'MOUNT' }),
     'no-hostname': bool('leave /etc/hostname of the container alone'),
     'no-hosts': bool('leave /etc/hosts of the container alone'),
     'no-pivot': bool('not needed: bld runs commands itself', {
