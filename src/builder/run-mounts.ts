@@ -185,3 +185,13 @@ export async function tmpfsMount(mount: TmpfsMount, target: string, around: Surr
     ...(mode !== undefined && { mode }),
   };
 }
+
+/** Binds for directories to which the command writes in vain. */
+export async function openDiscarding(
+  targets: readonly string[],
+  around: Surroundings,
+): Promise<readonly RunMount[]> {
+  if (targets.length === 0) return [];
+  const { discardingMounts } = await import('./copied-mounts.ts');
+  return discardingMounts(targets, around);
+}

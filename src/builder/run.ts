@@ -12,12 +12,12 @@ import { runCommand } from '../runtime/sandbox.ts';
 import type { NamespaceMode, Resources, RunMount, RunSpec } from '../runtime/spec.ts';
 import { lookupUser } from '../runtime/users.ts';
 import { type Container, read } from './container.ts';
-import type { Surroundings } from './copied-mounts.ts';
 import { inContainer } from './destination.ts';
 import { parseNetwork } from './network.ts';
 import type { Ownership } from './ownership.ts';
 import { openRootfs } from './rootfs.ts';
-import { openMounts } from './run-mounts.ts';
+import { environmentFor, proxies } from './run-environment.ts';
+import { openDiscarding, openMounts } from './run-mounts.ts';
 import { parseSecurity } from './security.ts';
 import { containerConfig, environmentOf, type RunDefaults } from './state.ts';
 import { type Inputs, type StepWords, step } from './step.ts';
@@ -68,9 +68,7 @@ export interface Attachments {
   }>;
 }
 
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const DEFAULT_SHM = 64 * 1024 * 1024;
-const PROXY_NAMES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy'];
 
 /** A list flag of `run` adds to what `from` was given; any other replaces it. */
 function merged(defaults: RunDefaults, options: RunOptions): RunOptions {
@@ -100,7 +98,7 @@ export async function run(
   const { state } = read(container);
   const options = merged(state.run, given);
   const config = containerConfig(state);
-  const env = environmentFor(environmentOf(config), options);
+  const env = environmentFor(environmentOf(config), options.env);
   const cwd = inContainer(options.workingDir ?? '.', config.WorkingDir);
   const user = options.user ?? config.User ?? '';
   const hostname = options.hostname ?? config.Hostname ?? container.id.slice(0, 12);
@@ -129,25 +127,6 @@ interface Job {
   readonly user: string;
   readonly hostname: string;
   readonly domainname: string | undefined;
-}
-
-/** Proxy settings of the host reach the command (unless forbidden) but are no part of its key. */
-function environmentFor(image: Map<string, string>, { env = {} }: RunOptions): Map<string, string> {
-  const all = new Map(image);
-  for (const [name, value] of Object.entries(env)) {
-    if (value === null) all.delete(name);
-    else all.set(name, value);
-  }
-  if (!all.has('PATH')) all.set('PATH', DEFAULT_PATH);
-  return all;
-}
-
-function proxies(enabled: boolean): [string, string][] {
-  if (!enabled) return [];
-  return PROXY_NAMES.flatMap((name) => [name, name.toUpperCase()]).flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : ([[name, value]] as [string, string][]);
-  });
 }
 
 function inputsOf({ argv, options, env, cwd, user }: Job, attached: Inputs): Inputs {
@@ -210,12 +189,6 @@ function device(text: string): RunSpec['devices'][number] {
   };
 }
 
-async function openDiscarded(targets: readonly string[], around: Surroundings): Promise<readonly RunMount[]> {
-  if (targets.length === 0) return [];
-  const { discardingMounts } = await import('./copied-mounts.ts');
-  return discardingMounts(targets, around);
-}
-
 async function execute(job: Job): Promise<number> {
   const { container, argv, options, cwd, hostname } = job;
   const { engine } = container;
@@ -233,7 +206,7 @@ async function execute(job: Job): Promise<number> {
   const asked = [...mounts.mounts, ...(attached?.mounts ?? [])];
   const isMounted = asked.some(({ target }) => `${cwd}/`.startsWith(`${target}/`));
   if (!isMounted) makeWorkDirectory(container, rootfs.fd, { path: cwd, owner: () => user });
-  const volumes = await openDiscarded(options.discard ?? [], { container, root: rootfs.fd, stack });
+  const volumes = await openDiscarding(options.discard ?? [], { container, root: rootfs.fd, stack });
   const env = new Map([
     ...proxies(options.httpProxy ?? true),
     ...job.env,

@@ -62,8 +62,8 @@ export interface ImageSink extends AsyncDisposable {
 export interface CopyOptions {
   /** Blobs at once; 4. */
   readonly concurrency?: number;
-  /** Of an index: the image for this platform (the machine's own when absent), or everything. */
-  readonly select?: Platform | 'all';
+  /** Of an index: the image for this platform (the machine's own when absent), everything, or nothing but itself. */
+  readonly select?: Platform | 'all' | 'list';
   readonly onProgress?: Progress;
 }
 
@@ -89,9 +89,9 @@ export async function copyImage(
   const { select = hostPlatform(), onProgress = noProgress } = options;
   const concurrency = sink.serial ? 1 : (options.concurrency ?? 4);
   const top = await fetchNode(source, undefined);
-  const chosen = select === 'all' ? undefined : await chooseImage(source, top, select);
+  const chosen = typeof select === 'string' ? undefined : await chooseImage(source, top, select);
   const root = chosen ?? top;
-  const tree = await walk(source, root);
+  const tree = select === 'list' ? NOTHING_BELOW : await walk(source, root);
 
   const ends = { source, sink, concurrency, onProgress };
   await copyBlobs(ends, tree.layers);
@@ -139,6 +139,8 @@ interface Tree {
   /** Without the root, leaves first. */
   readonly children: readonly ManifestNode[];
 }
+
+const NOTHING_BELOW: Tree = { layers: [], configs: [], children: [] };
 
 /** All that hangs on the root, each thing once. Layers that are only named by URLs are none of ours to copy. */
 async function walk(source: ImageSource, root: ManifestNode): Promise<Tree> {
@@ -199,9 +201,17 @@ async function copyManifests(ends: Ends, tree: Tree, { root, index }: Copied): P
       await put();
     } catch (error) {
       if (!sink.lacksBlobs?.(error)) throw error;
+      if (tree === NOTHING_BELOW) throw lacking(sink.label, error);
       await mapPool([...tree.layers, ...tree.configs], concurrency, (blob) => copyBlob(ends, blob, true));
       await put();
     }
+  });
+}
+
+function lacking(label: string, cause: unknown): BldError {
+  return new BldError('E_NOT_FOUND', `${label}: images of the list are not there`, {
+    hint: 'push it without --all=false, which takes them along',
+    cause,
   });
 }
 

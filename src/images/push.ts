@@ -28,6 +28,11 @@ export interface PushOptions {
   readonly onProgress?: Progress;
 }
 
+export interface PushIndexOptions extends PushOptions {
+  /** The images go along (true when absent); otherwise they have to be there already. */
+  readonly images?: boolean | undefined;
+}
+
 export interface Pushed {
   /** Of the manifest that was written; null where the destination keeps none (Docker's archives and engine). */
   readonly digest: Digest | null;
@@ -59,18 +64,18 @@ export async function pushImage(
   return copyOut(store, source, location, options);
 }
 
-/** Writes an index of the store with all images that it names; bytes and digest are those of the store. */
+/** Writes an index of the store, with all images that it names unless told otherwise; bytes and digest are those of the store. */
 export async function pushIndex(
   store: Store,
   index: IndexRecord,
   destination: string | Location,
-  options: PushOptions = {},
+  options: PushIndexOptions = {},
 ): Promise<Pushed> {
   const location = typeof destination === 'string' ? parseDestination(destination) : destination;
   const format = options.format ?? formatFor(location);
   const own = storeIndexSource(store, index);
   await using source = format ? convertedSource(own, format) : own;
-  return copyOut(store, source, location, { ...options, all: true });
+  return copyOut(store, source, location, { ...options, whole: options.images === false ? 'list' : 'all' });
 }
 
 /** Readers of OCI layouts do not find manifests of Docker's format in them. */
@@ -102,17 +107,18 @@ async function copyOut(
   store: Store,
   source: ImageSource,
   location: Location,
-  { registry, onProgress = noProgress, all = false }: PushOptions & { readonly all?: boolean },
+  { registry, onProgress = noProgress, whole }: PushOptions & { readonly whole?: 'all' | 'list' },
 ): Promise<Pushed> {
   const resolved = await resolveSink(location, { store, ...(registry && { registry }) });
   if (resolved.kind === 'tars') {
     await using sink = resolved.sink;
-    if (all) throw new BldError('E_UNSUPPORTED', `${formatLocation(location)} takes one image, not an index`);
+    if (whole)
+      throw new BldError('E_UNSUPPORTED', `${formatLocation(location)} takes one image, not an index`);
     await copyTars(source, sink, { onProgress });
     return { digest: null, descriptor: null };
   }
   await using sink = resolved.sink;
-  const { root } = await copyImage(source, sink, { select: all ? 'all' : hostPlatform(), onProgress });
+  const { root } = await copyImage(source, sink, { select: whole ?? hostPlatform(), onProgress });
   if (location.transport === 'docker' && root.document.kind === 'manifest') {
     const { config, layers } = root.document.manifest;
     const repository = repositoryName(location.reference);

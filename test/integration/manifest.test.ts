@@ -119,5 +119,15 @@ describe.each(PEOPLE)('manifest lists as %s', (person) => {
     bench.run('manifest', 'add', ...flags, 'copy', `docker://${name}:docker`);
     expect(inspect(bench, 'copy').manifests).toHaveLength(3);
     bench.run('push', ...flags, 'copy', `docker://${name}:2`);
+
+    bench.run('manifest', 'annotate', '--index', '--annotation', 'x=y', 'copy');
+    bench.run('manifest', 'push', ...flags, '--all=false', 'copy', `docker://${name}:3`);
+    expect(JSON.parse(bench.run('manifest', 'inspect', ...flags, `${name}:3`))).toEqual(
+      inspect(bench, 'copy'),
+    );
+    const lacking = `docker://${REGISTRY}/lists/empty-${person}:1`;
+    const refused = bench.try(['manifest', 'push', ...flags, '--all=false', 'copy', lacking]);
+    expect(refused.code).toBe(125);
+    expect(refused.stderr).toContain('push it without --all=false');
   });
 });

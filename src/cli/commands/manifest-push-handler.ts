@@ -13,6 +13,7 @@ export const handle: Handler<typeof spec.flags> = async (context, options, [text
   const { digest } = await pushIndex(store, record, destination ?? destinationOf(text, record.names), {
     registry: { ...engine.registry, uid: environment.uid, signal },
     onProgress: progress,
+    images: options.all,
     ...(format && { format }),
   });
   if (options.digestfile !== undefined) writeDigest(options.digestfile, digest);

@@ -19,7 +19,7 @@ export const spec = defineCommand({
   flags: {
     ...registryFlags,
     ...signingFlags,
-    all: bool('the images too', { fallback: true, unsupported: 'a list is nothing without its images' }),
+    all: bool('the images too; otherwise they have to be there already', { fallback: true }),
     digestfile: text("file for the digest of the list's copy", { value: 'PATH' }),
     format: value('format of the manifests: oci or v2s2', readChoice('oci', 'v2s2', 'docker'), {
       value: 'FORMAT',
