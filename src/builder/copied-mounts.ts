@@ -34,7 +34,7 @@ export async function filledTmpfs(
   const { size, mode, readonly } = mount;
   const fd = openDirectory(around, target);
   if (fd === null) return null;
-  const copy = sys().mountTmpfs({ size, mode: 0o700 });
+  const copy = sys().mountTmpfs({ size, mode: mode ?? sys().stat(fd, SELF)?.mode ?? 0o755 });
   around.stack.defer(() => sys().close(copy));
   try {
     await copyUp(fd, copy, { around, mode });
