@@ -20,8 +20,11 @@ import { type NamedContext, readContext } from './build/sources.ts';
 import { buildStage } from './build/stage.ts';
 import type { BuildOptions, Built } from './build/types.ts';
 import { openVault, type Vault } from './build/vault.ts';
+import { now } from './clock.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
+import type { Material } from './material.ts';
+import type { ProvenanceOptions } from './provenance/types.ts';
 import { remove } from './remove.ts';
 
 export type { BuildEvent, BuildOptions, Built, BuiltPlatform, StageLabel } from './build/types.ts';
@@ -37,11 +40,17 @@ export async function build(
   given: BuildOptions = {},
 ): Promise<Built> {
   const source = 'dockerfile' in from ? from : await openSource(engine, from);
-  const options = withEpoch(source, given, (undated) => planOf(source, undated));
-  const isLending = goesToRegistries(options) && !isIndexed(options);
+  const dated = withEpoch(source, given, (undated) => planOf(source, undated));
+  const options = dated.provenance ? await attesting(dated, dated.provenance) : dated;
+  const isLending = goesToRegistries(options) && !isIndexed(options) && !options.provenance;
   return withImports(engine, options, (importing) =>
     withBases(importing, isLending, (lending) => attempt(lending, source, options)),
   );
+}
+
+async function attesting(options: BuildOptions, provenance: ProvenanceOptions): Promise<BuildOptions> {
+  const { attestable } = await import('./provenance/outputs.ts');
+  return attestable(options, provenance);
 }
 
 async function attempt(engine: Engine, source: BuildSource, options: BuildOptions): Promise<Built> {
@@ -142,7 +151,9 @@ interface Given {
   readonly ahead: Ahead | undefined;
 }
 
-function openJob(engine: Engine, plan: Plan, { source, options, vault, ahead }: Given): OpenJob {
+function openJob(own: Engine, plan: Plan, { source, options, vault, ahead }: Given): OpenJob {
+  const materials: Material[] = [];
+  const engine: Engine = { ...own, onMaterial: (material) => materials.push(material) };
   const built = new Map<number, Promise<BuiltStage>>();
   const contexts = new Map<string, Promise<NamedContext>>();
   const containers: Container[] = [];
@@ -159,8 +170,12 @@ function openJob(engine: Engine, plan: Plan, { source, options, vault, ahead }: 
     vault,
     ahead,
     context: source,
+    source,
+    started: now(),
+    materials,
     containers,
     done: new Map(),
+    steps: new Map(),
     failed(container, stage, error) {
       const isCancelled = error instanceof BldError && error.code === 'E_CANCELLED';
       if (!options.keepFailed || kept || isCancelled) return;

@@ -75,6 +75,7 @@ export async function download(
     if (checksum !== undefined && found !== checksum) {
       throw new BldError('E_INTEGRITY', `${id}: the digest is ${found}, not the expected ${checksum}`);
     }
+    engine.onMaterial?.({ kind: 'file', address: id, digest: found });
     const date = Date.parse(answer.header('last-modified') ?? '');
     const modified = Number.isNaN(date) ? undefined : date / 1000;
     utimesSync(path, modified ?? 0, modified ?? 0);

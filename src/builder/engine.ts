@@ -7,6 +7,7 @@ import { storePlaces } from '../store/root.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
 import type { LeakWatch } from './leaks.ts';
+import type { Material } from './material.ts';
 import type { StepNotice } from './step.ts';
 import type { LentSteps } from './step-lookup.ts';
 
@@ -50,6 +51,8 @@ export interface Engine extends Disposable {
   /** Asked for images before they are pulled: those that it gives stay where they are till their layers are needed. */
   readonly borrow?: PullOptions['borrow'];
   readonly onStep: ((step: StepNotice) => void) | undefined;
+  /** Told of what a build takes from elsewhere. */
+  readonly onMaterial?: ((material: Material) => void) | undefined;
   /** Looks for secrets in new layers. */
   readonly watch?: LeakWatch | undefined;
   readonly registry: Partial<RegistryOptions>;

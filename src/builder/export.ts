@@ -15,10 +15,14 @@ import type { Engine } from './engine.ts';
 import { pacedChunks } from './pace.ts';
 import { layerStack } from './rootfs.ts';
 
+/** One more file of an output, made of the files that it stands beside. Dispose it when it is written. */
+export type Beside = (files: Iterable<Change>) => Promise<Disposable & { readonly change: Change }>;
+
 /** The files of one image, and the directory that they go to; null for where the output begins. */
 export interface FilesOf {
   readonly image: Digest;
   readonly directory: string | null;
+  readonly beside?: Beside | undefined;
 }
 
 /** All files of an image: what a container of it would see. */
@@ -40,6 +44,11 @@ function* below(directory: string, tree: Iterable<Change>): Generator<Change> {
     if (change.kind !== 'entry') yield { ...change, path: moved };
     else yield { ...change, path: moved, inode: change.inode && `${directory} ${change.inode}` };
   }
+}
+
+function* followed(tree: Iterable<Change>, last: Change): Generator<Change> {
+  yield* tree;
+  yield last;
 }
 
 /** One tree after the other; E_EXISTS when two of them have the same file. */
@@ -66,10 +75,16 @@ function* together(trees: readonly Iterable<Change>[]): Generator<Change> {
   }
 }
 
-async function tarOf(engine: Engine, all: readonly FilesOf[]): Promise<AsyncIterable<Buffer>> {
+async function tarOf(
+  engine: Engine,
+  all: readonly FilesOf[],
+  stack: DisposableStack,
+): Promise<AsyncIterable<Buffer>> {
   const trees: Iterable<Change>[] = [];
-  for (const { image, directory } of all) {
-    const tree = await treeOf(engine, image);
+  for (const { image, directory, beside } of all) {
+    const files = await treeOf(engine, image);
+    const more = beside && stack.use(await beside(await treeOf(engine, image)));
+    const tree = more ? followed(files, more.change) : files;
     trees.push(directory === null ? tree : below(directory, tree));
   }
   return pacedChunks(packLayer(together(trees)), engine.signal);
@@ -77,7 +92,8 @@ async function tarOf(engine: Engine, all: readonly FilesOf[]): Promise<AsyncIter
 
 /** Writes the files of images as a tar to a path; `/dev/stdout` is standard output. */
 export async function exportTar(engine: Engine, all: readonly FilesOf[], path: string): Promise<void> {
-  const tar = await tarOf(engine, all);
+  using stack = new DisposableStack();
+  const tar = await tarOf(engine, all, stack);
   try {
     const output = standardOutput(path);
     if (output) await pipeline(tar, output, { end: false });
@@ -93,7 +109,8 @@ export async function exportDirectory(
   all: readonly FilesOf[],
   directory: string,
 ): Promise<void> {
-  const tar = await tarOf(engine, all);
+  using stack = new DisposableStack();
+  const tar = await tarOf(engine, all, stack);
   try {
     makeDirectories(directory);
     const root = sys().openRoot(directory);

@@ -39,7 +39,7 @@ export async function obtainImage(
   image: string,
   options: Pick<FromOptions, 'pull' | 'platform' | 'aside'> = {},
 ): Promise<ImageRecord> {
-  return pullImage(engine.store, image, {
+  const record = await pullImage(engine.store, image, {
     policy: options.pull ?? 'missing',
     registry: { ...engine.registry, uid: engine.environment.uid, signal: engine.signal },
     onProgress: engine.progress,
@@ -47,6 +47,8 @@ export async function obtainImage(
     ...(options.aside && { aside: true }),
     ...(engine.borrow && { borrow: engine.borrow }),
   });
+  engine.onMaterial?.({ kind: 'image', name: knownAs(engine, record, image), image: record });
+  return record;
 }
 
 function nameOf(image: string): string {

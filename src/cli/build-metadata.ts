@@ -8,11 +8,18 @@ export interface Metadata {
   readonly config?: string;
   readonly descriptor: Descriptor | null;
   readonly names: readonly string[];
+  /** Predicates, by their platforms where there are several. */
+  readonly provenance?: readonly (readonly [platform: string | undefined, predicate: object])[];
 }
 
 /** Writes `--metadata-file`. */
-export function writeMetadata(path: string, { config, descriptor, names }: Metadata): void {
+export function writeMetadata(path: string, { config, descriptor, names, provenance = [] }: Metadata): void {
+  const told = provenance.map(([platform, predicate]) => {
+    const key = 'buildx.build.provenance';
+    return [platform === undefined ? key : `${key}/${platform}`, predicate] as const;
+  });
   const metadata = {
+    ...Object.fromEntries(told),
     ...(config !== undefined && { 'containerimage.config.digest': config }),
     ...(descriptor && {
       'containerimage.descriptor': descriptor,

@@ -6,6 +6,7 @@ import { redactText } from '../../registry/redact.ts';
 import { preprocess } from '../cpp.ts';
 import { download, isUrl } from '../download.ts';
 import type { Engine } from '../engine.ts';
+import type { Material } from '../material.ts';
 import { type FetchedContext, type FetchOptions, fetchContext, gathered, unpackContext } from './fetched.ts';
 import { readInside } from './inside.ts';
 import { ignoreFilesOf, readIgnoreFile } from './sources.ts';
@@ -22,7 +23,16 @@ export interface BuildSource {
   readonly date?: number | undefined;
   /** The person has the Dockerfile here: it came neither with a fetched context nor from an address. */
   readonly isOwn: boolean;
-  readonly dockerfile: { readonly name: string; readonly text: string };
+  readonly dockerfile: {
+    readonly name: string;
+    readonly text: string;
+    /** Where it came from, when that was not this machine. */
+    readonly remote?: Material | undefined;
+  };
+  /** Where the context came from, when that was not this machine. */
+  readonly remote?: Material | undefined;
+  /** All that was fetched for this. */
+  readonly materials: readonly Material[];
 }
 
 export interface SourceRequest extends FetchOptions {
@@ -40,23 +50,19 @@ export interface SourceRequest extends FetchOptions {
 }
 
 /** Finds and reads the Dockerfile and the ignore file; a context that is no directory is fetched and unpacked. E_NOT_FOUND, E_DOCKERFILE. */
-export async function openSource(engine: Engine, request: SourceRequest): Promise<BuildSource> {
+export async function openSource(own: Engine, request: SourceRequest): Promise<BuildSource> {
+  const materials: Material[] = [];
+  const engine: Engine = { ...own, onMaterial: (material) => materials.push(material) };
   const { files = [], ignoreFile } = request;
   const input = once(request.input);
   const { directory, text, isFetched, dockerfile, host, date } = await contextOf(engine, request, input);
+  const [remote] = materials;
   const label = isFetched ? labelOf(request.context) : undefined;
+  const common = { directory, label, host, date, remote, materials };
   if (text !== undefined) {
     if (files.length > 0) throw new BldError('E_USAGE', 'the context is a Dockerfile, and -f names another');
     const isOwn = request.context === STDIN;
-    return {
-      directory,
-      label,
-      host,
-      date,
-      isOwn,
-      ignore: undefined,
-      dockerfile: { name: 'Dockerfile', text },
-    };
+    return { ...common, isOwn, ignore: undefined, dockerfile: { name: 'Dockerfile', text, remote } };
   }
   const place = { directory, isFetched };
   const paths =
@@ -69,8 +75,9 @@ export async function openSource(engine: Engine, request: SourceRequest): Promis
   const [first = ''] = paths;
   const ignore = ignoreOf(place, first, ignoreFile);
   const isOwn = paths.every((path) => !isUrl(path) && !(isFetched && isBelow(path, directory)));
-  const name = nameOf(first, directory);
-  return { directory, label, host, date, isOwn, ignore, dockerfile: { name, text: texts.join('\n') } };
+  const from = isUrl(first) ? materials.at(-1) : isBelow(first, directory) ? remote : undefined;
+  const found = { name: nameOf(first, directory), text: texts.join('\n'), remote: from };
+  return { ...common, isOwn, ignore, dockerfile: found };
 }
 
 function labelOf(context: string): string {

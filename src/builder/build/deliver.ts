@@ -8,7 +8,7 @@ import { parseReference, repositoryName } from '../../images/reference.ts';
 import type { ImageRecord } from '../../store/types.ts';
 import { publish, pushOptions } from '../commit.ts';
 import type { Engine } from '../engine.ts';
-import { exportDirectory, exportTar, type FilesOf } from '../export.ts';
+import { type Beside, exportDirectory, exportTar, type FilesOf } from '../export.ts';
 import { describe, type PushRequest, pushed } from '../images.ts';
 import { addToList } from '../lists.ts';
 import type { BuildOptions, BuiltPlatform } from './types.ts';
@@ -38,6 +38,10 @@ export interface Made {
   readonly id: Digest;
   readonly images: readonly BuiltPlatform[];
   readonly isIndex: boolean;
+  /** The platforms were named: files of each have a directory of their own. */
+  readonly isParted: boolean;
+  /** What stands beside the files of the image at this place: `label` tells it from those of other images. */
+  readonly beside?: ((at: number, label: string | undefined) => Beside) | undefined;
   /** An image that is not in the store, for layers of it are with who lends them. */
   readonly lent?: ImageRecord | undefined;
 }
@@ -106,7 +110,11 @@ export async function deliver(engine: Engine, made: Made, options: BuildOptions)
     written = await send(`docker://${target}`, request);
   }
   if (list !== undefined) {
-    for (const { id, platform } of made.images) await addToList(engine, list, id, { platform, create: true });
+    if (options.provenance) await addToList(engine, list, made.id, { all: true, create: true });
+    else {
+      for (const { id, platform } of made.images)
+        await addToList(engine, list, id, { platform, create: true });
+    }
   }
   return written;
 }
@@ -121,11 +129,15 @@ async function digestName(
   return `${repositoryName(parseReference(name))}@${digest}`;
 }
 
-function filesOf({ images, isIndex }: Made, split: boolean): readonly FilesOf[] {
-  return images.map(({ id, platform }) => ({
-    image: id,
-    directory: isIndex && split ? formatPlatform(platform).replaceAll('/', '_') : null,
-  }));
+function filesOf({ images, isParted, beside }: Made, split: boolean): readonly FilesOf[] {
+  return images.map(({ id, platform }, at) => {
+    const label = isParted ? formatPlatform(platform).replaceAll('/', '_') : undefined;
+    return {
+      image: id,
+      directory: label !== undefined && split ? label : null,
+      beside: beside?.(at, split ? undefined : label),
+    };
+  });
 }
 
 /** Takes out of the store what was only made to be given out. */

@@ -14,24 +14,31 @@ import { carriedBy } from './kept-steps.ts';
 import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
 
 /** Makes what the build is for, of stages that are built: an image or an index of several, under its names and where it goes. */
-export async function finish(jobs: readonly Job[], options: BuildOptions, isIndex: boolean): Promise<Built> {
+export async function finish(jobs: readonly Job[], options: BuildOptions, isParted: boolean): Promise<Built> {
   const [first] = jobs;
   if (!first) throw new Error('internal: a build of no platform');
   const { names = [], destinations = [], pushed = [], cacheOnly = false, list } = options;
   const isGiven = cacheOnly || list !== undefined || destinations.length + pushed.length > 0;
   const isPassing = names.length === 0 && isGiven;
-  const made = isIndex
-    ? await makeIndex(jobs, options)
-    : await makeOne(first, {
-        names,
-        passing: isPassing,
-        lends: goesToRegistries(options),
-      });
+  const { provenance, tellProvenance } = options;
+  const attesting = provenance || tellProvenance ? await import('../provenance/attest.ts') : undefined;
+  const made =
+    isParted || (provenance && attesting?.needsIndex(options))
+      ? await makeIndex(jobs, options, isParted)
+      : await makeOne(first, {
+          names,
+          passing: isPassing,
+          lends: goesToRegistries(options),
+        });
   try {
-    const descriptor = await deliver(first.engine, made, options);
+    const beside = provenance && attesting?.besideFiles(jobs, provenance);
+    const descriptor = await deliver(first.engine, { ...made, beside }, options);
     const { unusedBuildArgs } = first.plan;
+    const { id, images, isIndex } = made;
+    const manifest = descriptor?.digest ?? null;
+    const told = attesting?.toldProvenance(jobs, options) ?? [];
     const kept = made.lent ? [] : names;
-    return { ...made, names: kept, manifest: descriptor?.digest ?? null, descriptor, unusedBuildArgs };
+    return { id, images, isIndex, names: kept, manifest, descriptor, unusedBuildArgs, provenance: told };
   } finally {
     if (isPassing) await dropMade(first.engine, made);
   }
@@ -43,10 +50,11 @@ async function makeOne(job: Job, committing: Committing): Promise<Made> {
   const image = await makeImage(job, committing);
   const { id } = image;
   const isLent = committing.lends && !job.engine.store.images.get(id);
-  return { id, images: [{ platform: platformOf(job), id }], isIndex: false, ...(isLent && { lent: image }) };
+  const images = [{ platform: platformOf(job), id }];
+  return { id, images, isIndex: false, isParted: false, ...(isLent && { lent: image }) };
 }
 
-async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<Made> {
+async function makeIndex(jobs: readonly Job[], options: BuildOptions, isParted: boolean): Promise<Made> {
   checkDestinations(options);
   const { names = [], commit = {}, indexAnnotations: annotations = {} } = options;
   const images: BuiltPlatform[] = [];
@@ -61,6 +69,10 @@ async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<M
     images.push({ platform, id });
     manifests.push({ ...entry, platform });
   }
+  if (options.provenance) {
+    const { attestImages } = await import('../provenance/attest.ts');
+    manifests.push(...(await attestImages(jobs, manifests, options)));
+  }
   const format = commit.format ?? 'oci';
   const isAnnotated = format === 'oci' && Object.keys(annotations).length > 0;
   const index: Index = { schemaVersion: 2, manifests, ...(isAnnotated && { annotations }) };
@@ -68,7 +80,7 @@ async function makeIndex(jobs: readonly Job[], options: BuildOptions): Promise<M
   if (!store) throw new Error('internal: a build of no platform');
   using _ = await holdLists(store, jobs[0]?.engine.signal);
   const { digest } = await storeList(store, index, names, format);
-  return { id: digest, images, isIndex: true };
+  return { id: digest, images, isIndex: true, isParted };
 }
 
 function platformOf({ options }: Job): Platform {

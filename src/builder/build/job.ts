@@ -3,12 +3,15 @@ import type { ConfigRecord, ImageState } from '../../dockerfile/config.ts';
 import type { Scope } from '../../dockerfile/evaluate.ts';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.ts';
 import type { Instruction } from '../../dockerfile/instruction.ts';
+import type { Node } from '../../dockerfile/parse.ts';
 import type { Plan, Stage } from '../../dockerfile/plan.ts';
 import type { StepRecord } from '../../store/types.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { GitAccess } from '../git/access.ts';
+import type { Material } from '../material.ts';
 import type { Ahead } from './ahead.ts';
+import type { BuildSource } from './context.ts';
 import type { NamedContext } from './sources.ts';
 import type { BuildOptions, StageLabel } from './types.ts';
 import type { Vault } from './vault.ts';
@@ -28,6 +31,11 @@ export interface Job {
   readonly options: BuildOptions;
   readonly vault: Vault;
   readonly context: MainContext;
+  readonly source: BuildSource;
+  /** RFC 3339. */
+  readonly started: string;
+  /** What was taken from elsewhere so far. */
+  readonly materials: readonly Material[];
   /** The stage's result, built when it is not yet. */
   stage(index: number): Promise<BuiltStage>;
   /** The named context, fetched once when it has to be. */
@@ -45,6 +53,14 @@ export interface Job {
   failed(container: Container, stage: StageLabel, error: unknown): void;
   /** What is known of each stage's steps, in their order: by the stage's number. */
   readonly done: Map<number, StepRecord[]>;
+  /** The same for each instruction that was begun, FROM among them. */
+  readonly steps: Map<number, ToldStep[]>;
+}
+
+/** An instruction, and what is known of the step that it is. */
+export interface ToldStep {
+  readonly node: Node;
+  readonly records: StepRecord[];
 }
 
 /** A job with what it has begun. */

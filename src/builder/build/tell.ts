@@ -8,7 +8,7 @@ import { type Container, read } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import type { Leak } from '../leaks.ts';
 import { spotOf, stepText } from './failure.ts';
-import type { Job } from './job.ts';
+import type { Job, ToldStep } from './job.ts';
 import type { StageLabel } from './types.ts';
 
 /** Tells what one stage does: its steps as they begin and end, and what moves for them. */
@@ -42,11 +42,14 @@ export function openTeller(job: Job, stage: Stage): Teller {
     `stage ${label.name ?? label.position}, step ${number}${spot ? ` (${spot.file}:${spot.line})` : ''}`;
   const done: StepRecord[] = [];
   job.done.set(stage.index, done);
+  const steps: ToldStep[] = [];
+  job.steps.set(stage.index, steps);
   const engine: Engine = {
     ...job.engine,
     refresh: job.engine.refresh || isRefreshed(job, stage),
     onStep({ replayed, records }) {
       done.push(...records);
+      steps.at(-1)?.records.push(...records);
       const layers = container ? read(container).record.layers : [];
       layer.top = layers.at(-1) ?? null;
       job.ahead?.made(job.plan, stage, layers);
@@ -70,6 +73,7 @@ export function openTeller(job: Job, stage: Stage): Teller {
     async step(node, work) {
       number += 1;
       spot = spotOf(node);
+      steps.push({ node, records: [] });
       layer.top = undefined;
       layer.replayed = false;
       tell({ kind: 'step', ...now(), text: stepText(node), place: spot });

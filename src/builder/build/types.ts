@@ -4,6 +4,7 @@ import type { Spot } from '../../base/errors.ts';
 import type { ProgressEvent } from '../../base/progress.ts';
 import type { PullPolicy } from '../../images/pull.ts';
 import type { CommitOptions, Committed } from '../commit.ts';
+import type { ProvenanceOptions } from '../provenance/types.ts';
 import type { RunDefaults } from '../state.ts';
 import type { CacheOptions } from './cache.ts';
 import type { Destination, FilesOutput, PushedName } from './deliver.ts';
@@ -65,6 +66,8 @@ export interface Built extends Committed {
   readonly isIndex: boolean;
   /** Build arguments that no ARG of the Dockerfile declares. */
   readonly unusedBuildArgs: readonly string[];
+  /** SLSA predicates (v0.2) in the order of the images, when they were asked for. */
+  readonly provenance: readonly object[];
 }
 
 /** The image for one platform. */
@@ -136,6 +139,10 @@ export interface BuildOptions {
   readonly list?: string | undefined;
   /** Annotations of the index over several platforms. */
   readonly indexAnnotations?: Readonly<Record<string, string>> | undefined;
+  /** Attest how each image was made: beside it in an index, and in a file beside its files. */
+  readonly provenance?: ProvenanceOptions | undefined;
+  /** Tell that in the result, too; `all` with what differs from build to build. */
+  readonly tellProvenance?: 'short' | 'all' | undefined;
   /** The steps alone are wanted: the image goes when it is made. */
   readonly cacheOnly?: boolean | undefined;
   /** Stages besides the target become images of the store too, without names. */

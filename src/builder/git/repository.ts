@@ -33,6 +33,7 @@ export async function fetchGit(engine: Engine, address: GitAddress, access: GitA
     const directory = mkdtempSync(join(engine.store.scratch(), 'git-'));
     const { commit, date } = await layOut({ engine, access }, address, directory);
     evenOut(directory, date);
+    engine.onMaterial?.({ kind: 'repository', address: shown, ref: address.ref, commit });
     return { directory: openSubdirectory(directory, address), commit, date };
   } finally {
     engine.progress({ kind: 'end', id: shown });

@@ -141,12 +141,17 @@ async function tell(
   options: Options,
   { made, outputs }: { readonly made: Built; readonly outputs: Outputs },
 ): Promise<Outcome> {
-  const { id, descriptor, isIndex } = made;
+  const { id, descriptor, isIndex, images, provenance } = made;
+  const isOne = images.length === 1;
   if (options.metadataFile !== undefined) {
     const isKept = engine.store.images.get(id) || engine.store.images.findIndex(id);
     writeMetadata(options.metadataFile, {
       ...(!isIndex && { config: id }),
       descriptor: descriptor ?? (isKept ? await describe(engine, id) : null),
+      provenance: provenance.map((predicate, at) => {
+        const platform = images[at]?.platform;
+        return [isOne || !platform ? undefined : formatPlatform(platform), predicate] as const;
+      }),
       names: [...new Set([...made.names, ...outputs.pushed.map(({ name }) => name)])],
     });
   }
@@ -215,12 +220,24 @@ interface Work {
   readonly onEvent: (event: BuildEvent) => void;
 }
 
+async function attestations(options: Options, env: NodeJS.ProcessEnv) {
+  const { provenance, attest, metadataFile } = options;
+  if (!provenance && attest.length === 0 && metadataFile === undefined) return {};
+  const { provenanceOf, toldProvenance } = await import('../build-attestations.ts');
+  return {
+    provenance: provenanceOf(provenance, attest),
+    tellProvenance:
+      metadataFile === undefined ? undefined : toldProvenance(env['BUILDX_METADATA_PROVENANCE']),
+  };
+}
+
 async function perform(work: Work): Promise<Outcome> {
   const { context, options, directory, engine, view, outputs, onEvent } = work;
   using agents = new DisposableStack();
   const sources = options.ssh.map((text) => readSsh(text, context.env));
   const ssh = await openAgents(engine, sources, agents);
-  const asked = { ...buildOptions(options, context.env, outputs), ssh };
+  const attested = await attestations(options, context.env);
+  const asked = { ...buildOptions(options, context.env, outputs), ...attested, ssh };
   const source = await openSource(engine, {
     ...fetchOptions(asked),
     context: directory,

@@ -149,6 +149,13 @@ export const spec = defineCommand({
       'where it goes besides: a directory, - (a tar), or type=local|tar|oci|docker|registry,dest=PATH,name=NAME',
       { value: 'OUTPUT', short: 'o' },
     ),
+    provenance: text('attest how the image was made: true, or mode=min|max,version=v1|v0.2,builder-id=URI', {
+      value: 'OPTIONS',
+      bare: 'true',
+    }),
+    attest: list('attest something about the image: type=provenance, with options of --provenance', {
+      value: 'ATTESTATION',
+    }),
     manifest: text('manifest list that the images are added to, made when missing', { value: 'NAME' }),
     'all-platforms': bool('build for all platforms that the base images have'),
     mount: list('mount for every RUN, as RUN --mount has it', { value: 'MOUNT' }),
