@@ -31,6 +31,7 @@ export {
   type ManifestList,
   removeFromList,
 } from './builder/lists.ts';
+export type { ProvenanceOptions } from './builder/provenance/types.ts';
 export { remove } from './builder/remove.ts';
 export { mount, unmount } from './builder/rootfs.ts';
 export { type RunOptions, run } from './builder/run.ts';

@@ -69,7 +69,7 @@ function argsOf({ options }: Job, plain: (text: string) => string): Record<strin
 /** Where directories of this machine lie is nobody's business. */
 function contextText(name: string, value: string): string {
   if (isDirectory(value)) return `local:${name}`;
-  return /^oci-layout:/.test(value) ? `oci-layout:${name}` : redactText(value);
+  return /^oci-layout:/.test(value) ? `oci-layout:${name}` : withoutLogins(redactText(value));
 }
 
 function isDirectory(value: string): boolean {

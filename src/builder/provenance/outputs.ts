@@ -28,7 +28,9 @@ export function attestable(options: BuildOptions, provenance: ProvenanceOptions)
     });
   }
   if ((form.format ?? commit.format) === 'docker') {
-    log.warn("attestations stand beside images of OCI's format: this is one, not of Docker's");
+    log.warn(
+      "attestations stand beside images in OCI's format alone: Docker's, which was asked for, is not used",
+    );
   }
   const plain = ({ format: _, ...rest }: PushRequest): PushRequest => rest;
   const { compression, level, force } = form;
