@@ -39,7 +39,12 @@ export function factsOf(job: Job): Facts {
     ...(seconds === undefined && { invocation: randomUUID() }),
     steps: plan.order
       .flatMap(({ index }) => stepsOf(job, index, plain))
-      .map((step, at) => ({ id: `step${at}`, ...step })),
+      // files of steps have times of their own, whatever date the image gets
+      .map(({ layer, ...step }, at) => ({
+        id: `step${at}`,
+        ...step,
+        ...(seconds === undefined && { layer }),
+      })),
   };
 }
 

@@ -30,7 +30,7 @@ export interface StepFact {
   readonly instruction: string;
   /** Lines of the Dockerfile, from 1; absent for what a base image asked for. */
   readonly lines?: readonly [first: number, last: number] | undefined;
-  /** Of the layer's tar; absent where no file changed. */
+  /** Of the layer's tar; absent where no file changed, and in a build that is to give the same every time. */
   readonly layer?: Readonly<Record<string, string>> | undefined;
 }
 
