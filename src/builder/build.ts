@@ -153,7 +153,8 @@ interface Given {
 
 function openJob(own: Engine, plan: Plan, { source, options, vault, ahead }: Given): OpenJob {
   const materials: Material[] = [];
-  const engine: Engine = { ...own, onMaterial: (material) => materials.push(material) };
+  const isTold = options.provenance !== undefined || options.tellProvenance !== undefined;
+  const engine = isTold ? { ...own, onMaterial: (one: Material) => void materials.push(one) } : own;
   const built = new Map<number, Promise<BuiltStage>>();
   const contexts = new Map<string, Promise<NamedContext>>();
   const containers: Container[] = [];
