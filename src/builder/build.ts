@@ -9,7 +9,7 @@ import { type Ahead, openAhead } from './build/ahead.ts';
 import { withBases } from './build/bases.ts';
 import { keepLent, tellUnknownStages, withImports } from './build/cache.ts';
 import { type BuildSource, openSource, type SourceRequest } from './build/context.ts';
-import { goesToRegistries } from './build/deliver.ts';
+import { goesToRegistries, isAttested } from './build/deliver.ts';
 import { withEpoch } from './build/epoch.ts';
 import { finish } from './build/finish.ts';
 import type { BuiltStage, Job, OpenJob } from './build/job.ts';
@@ -24,7 +24,6 @@ import { now } from './clock.ts';
 import { type Container, read } from './container.ts';
 import type { Engine } from './engine.ts';
 import type { Material } from './material.ts';
-import type { ProvenanceOptions } from './provenance/types.ts';
 import { remove } from './remove.ts';
 
 export type { BuildEvent, BuildOptions, Built, BuiltPlatform, StageLabel } from './build/types.ts';
@@ -41,16 +40,16 @@ export async function build(
 ): Promise<Built> {
   const source = 'dockerfile' in from ? from : await openSource(engine, from);
   const dated = withEpoch(source, given, (undated) => planOf(source, undated));
-  const options = dated.provenance ? await attesting(dated, dated.provenance) : dated;
-  const isLending = goesToRegistries(options) && !isIndexed(options) && !options.provenance;
+  const options = isAttested(dated) ? await attesting(dated) : dated;
+  const isLending = goesToRegistries(options) && !isIndexed(options) && !isAttested(options);
   return withImports(engine, options, (importing) =>
     withBases(importing, isLending, (lending) => attempt(lending, source, options)),
   );
 }
 
-async function attesting(options: BuildOptions, provenance: ProvenanceOptions): Promise<BuildOptions> {
+async function attesting(options: BuildOptions): Promise<BuildOptions> {
   const { attestable } = await import('./provenance/outputs.ts');
-  return attestable(options, provenance);
+  return attestable(options);
 }
 
 async function attempt(engine: Engine, source: BuildSource, options: BuildOptions): Promise<Built> {

@@ -22,7 +22,7 @@ export type Beside = (files: Iterable<Change>) => Promise<Disposable & { readonl
 export interface FilesOf {
   readonly image: Digest;
   readonly directory: string | null;
-  readonly beside?: Beside | undefined;
+  readonly beside?: readonly Beside[] | undefined;
 }
 
 /** All files of an image: what a container of it would see. */
@@ -46,9 +46,9 @@ function* below(directory: string, tree: Iterable<Change>): Generator<Change> {
   }
 }
 
-function* followed(tree: Iterable<Change>, last: Change): Generator<Change> {
+function* followed(tree: Iterable<Change>, last: readonly Change[]): Generator<Change> {
   yield* tree;
-  yield last;
+  yield* last;
 }
 
 /** One tree after the other; E_EXISTS when two of them have the same file. */
@@ -83,8 +83,9 @@ async function tarOf(
   const trees: Iterable<Change>[] = [];
   for (const { image, directory, beside } of all) {
     const files = await treeOf(engine, image);
-    const more = beside && stack.use(await beside(await treeOf(engine, image)));
-    const tree = more ? followed(files, more.change) : files;
+    const more: Change[] = [];
+    for (const make of beside ?? []) more.push(stack.use(await make(await treeOf(engine, image))).change);
+    const tree = followed(files, more);
     trees.push(directory === null ? tree : below(directory, tree));
   }
   return pacedChunks(packLayer(together(trees)), engine.signal);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Bench } from '../helpers/bld.ts';
-import { contextOf } from '../helpers/contexts.ts';
+import { contextOf, directoryOf } from '../helpers/contexts.ts';
 import { Docker } from '../helpers/docker.ts';
 
 /** A client with buildx may have another name or place. */
@@ -41,6 +41,14 @@ beforeAll(() => {
     const flags = [`--provenance=mode=max,version=${version}`, '--build-arg', 'V=1'];
     bench.run('build', '-q', '--tls-verify=false', ...flags, '--push', '-t', name(version), context);
   }
+  const scanner = directoryOf(bench, 'scanner', {
+    Dockerfile: 'FROM BASE\nCOPY scan /\nCMD ["sh", "/scan"]\n',
+    scan: `echo '{"predicateType":"https://spdx.dev/Document","predicate":{"SPDXID":"SPDXRef-DOCUMENT"}}' \
+      > "$BUILDKIT_SCAN_DESTINATION/sbom.spdx.json"`,
+  });
+  bench.run('build', '-q', '-t', 'scanner', scanner);
+  const scanned = ['--sbom=generator=localhost/scanner', '--provenance', '--push', '-t', name('scanned')];
+  bench.run('build', '-q', '--tls-verify=false', ...scanned, context);
   const platforms = ['--platform', 'linux/amd64,linux/arm64'];
   const flags = ['-q', '--tls-verify=false', '--provenance', ...platforms, '--push', '-t', name('several')];
   bench.run('build', ...flags, '--target', 'files', contextOf(bench, 'FROM scratch AS files\nCOPY file /\n'));
@@ -59,6 +67,7 @@ describe.skipIf(registry === '')('attestations that bld pushed', () => {
     const older = inspect('v0.2', '{{json .Provenance}}').SLSA;
     expect(older.invocation.parameters.args).toEqual({ 'build-arg:V': '1' });
     expect(older.buildConfig.steps).toHaveLength(4);
+    expect(inspect('scanned', '{{json .SBOM}}')).toEqual({ SPDX: { SPDXID: 'SPDXRef-DOCUMENT' } });
     const several = inspect('several', '{{json .Provenance}}');
     expect(Object.keys(several).sort()).toEqual(['linux/amd64', 'linux/arm64']);
     expect(several['linux/arm64'].SLSA.buildDefinition.externalParameters.request.args).toEqual({

@@ -41,7 +41,9 @@ export interface Made {
   /** The platforms were named: files of each have a directory of their own. */
   readonly isParted: boolean;
   /** What stands beside the files of the image at this place: `label` tells it from those of other images. */
-  readonly beside?: ((at: number, label: string | undefined) => Beside) | undefined;
+  readonly beside?:
+    | ((at: number, image: Digest, label: string | undefined) => Promise<readonly Beside[]>)
+    | undefined;
   /** An image that is not in the store, for layers of it are with who lends them. */
   readonly lent?: ImageRecord | undefined;
 }
@@ -73,6 +75,11 @@ export function goesToRegistries(options: BuildOptions): boolean {
   );
 }
 
+/** True when something is attested of what is built. */
+export function isAttested({ provenance, sbom }: BuildOptions): boolean {
+  return provenance !== undefined || sbom !== undefined;
+}
+
 /** A place as it was given, or its text. */
 export function locationOf(location: Location | string): Location {
   return typeof location === 'string' ? parseDestination(location) : location;
@@ -102,15 +109,15 @@ export async function deliver(engine: Engine, made: Made, options: BuildOptions)
   for (const { location, ...how } of destinations) {
     written = await send(location, { ...own, ...how });
   }
-  for (const { path, split } of directories) await exportDirectory(engine, filesOf(made, split), path);
-  for (const { path, split } of tars) await exportTar(engine, filesOf(made, split), path);
+  for (const { path, split } of directories) await exportDirectory(engine, await filesOf(made, split), path);
+  for (const { path, split } of tars) await exportTar(engine, await filesOf(made, split), path);
   for (const { name, byDigest, ...how } of names) {
     const request = { ...own, ...how };
     const target = byDigest ? await digestName(engine, made, { name, request }) : name;
     written = await send(`docker://${target}`, request);
   }
   if (list !== undefined) {
-    if (options.provenance) await addToList(engine, list, made.id, { all: true, create: true });
+    if (isAttested(options)) await addToList(engine, list, made.id, { all: true, create: true });
     else {
       for (const { id, platform } of made.images)
         await addToList(engine, list, id, { platform, create: true });
@@ -129,15 +136,14 @@ async function digestName(
   return `${repositoryName(parseReference(name))}@${digest}`;
 }
 
-function filesOf({ images, isParted, beside }: Made, split: boolean): readonly FilesOf[] {
-  return images.map(({ id, platform }, at) => {
+async function filesOf({ images, isParted, beside }: Made, split: boolean): Promise<readonly FilesOf[]> {
+  const all: FilesOf[] = [];
+  for (const [at, { id, platform }] of images.entries()) {
     const label = isParted ? formatPlatform(platform).replaceAll('/', '_') : undefined;
-    return {
-      image: id,
-      directory: label !== undefined && split ? label : null,
-      beside: beside?.(at, split ? undefined : label),
-    };
-  });
+    const directory = label !== undefined && split ? label : null;
+    all.push({ image: id, directory, beside: await beside?.(at, id, split ? undefined : label) });
+  }
+  return all;
 }
 
 /** Takes out of the store what was only made to be given out. */

@@ -7,8 +7,9 @@ import type { Index } from '../../images/types.ts';
 import type { ImageRecord } from '../../store/types.ts';
 import { type Committing, commitSealed, pushOptions } from '../commit.ts';
 import { changeState } from '../container.ts';
+import type { Attesting } from '../provenance/attest.ts';
 import { dateHistory } from './dates.ts';
-import { checkDestinations, deliver, dropMade, goesToRegistries, type Made } from './deliver.ts';
+import { checkDestinations, deliver, dropMade, goesToRegistries, isAttested, type Made } from './deliver.ts';
 import type { Job } from './job.ts';
 import { carriedBy } from './kept-steps.ts';
 import type { BuildOptions, Built, BuiltPlatform } from './types.ts';
@@ -20,28 +21,39 @@ export async function finish(jobs: readonly Job[], options: BuildOptions, isPart
   const { names = [], destinations = [], pushed = [], cacheOnly = false, list } = options;
   const isGiven = cacheOnly || list !== undefined || destinations.length + pushed.length > 0;
   const isPassing = names.length === 0 && isGiven;
-  const { provenance, tellProvenance } = options;
-  const attesting = provenance || tellProvenance ? await import('../provenance/attest.ts') : undefined;
+  const attesting = await attestingOf(jobs, options);
   const made =
-    isParted || (provenance && attesting?.needsIndex(options))
-      ? await makeIndex(jobs, options, isParted)
+    isParted || attesting?.needsIndex
+      ? await makeIndex(jobs, options, { isParted, attesting })
       : await makeOne(first, {
           names,
           passing: isPassing,
           lends: goesToRegistries(options),
         });
   try {
-    const beside = provenance && attesting?.besideFiles(jobs, provenance);
-    const descriptor = await deliver(first.engine, { ...made, beside }, options);
+    const descriptor = await deliver(first.engine, { ...made, beside: attesting?.beside }, options);
     const { unusedBuildArgs } = first.plan;
     const { id, images, isIndex } = made;
     const manifest = descriptor?.digest ?? null;
-    const told = attesting?.toldProvenance(jobs, options) ?? [];
+    const provenance = await toldProvenance(jobs, options);
     const kept = made.lent ? [] : names;
-    return { id, images, isIndex, names: kept, manifest, descriptor, unusedBuildArgs, provenance: told };
+    return { id, images, isIndex, names: kept, manifest, descriptor, unusedBuildArgs, provenance };
   } finally {
     if (isPassing) await dropMade(first.engine, made);
   }
+}
+
+/** Undefined where nothing is attested. */
+async function attestingOf(jobs: readonly Job[], options: BuildOptions): Promise<Attesting | undefined> {
+  if (!isAttested(options)) return undefined;
+  const { openAttesting } = await import('../provenance/attest.ts');
+  return openAttesting(jobs, options);
+}
+
+async function toldProvenance(jobs: readonly Job[], options: BuildOptions): Promise<readonly object[]> {
+  if (!options.tellProvenance) return [];
+  const attest = await import('../provenance/attest.ts');
+  return attest.toldProvenance(jobs, options);
 }
 
 async function makeOne(job: Job, committing: Committing): Promise<Made> {
@@ -54,7 +66,16 @@ async function makeOne(job: Job, committing: Committing): Promise<Made> {
   return { id, images, isIndex: false, isParted: false, ...(isLent && { lent: image }) };
 }
 
-async function makeIndex(jobs: readonly Job[], options: BuildOptions, isParted: boolean): Promise<Made> {
+interface IndexForm {
+  readonly isParted: boolean;
+  readonly attesting: Attesting | undefined;
+}
+
+async function makeIndex(
+  jobs: readonly Job[],
+  options: BuildOptions,
+  { isParted, attesting }: IndexForm,
+): Promise<Made> {
   checkDestinations(options);
   const { names = [], commit = {}, indexAnnotations: annotations = {} } = options;
   const images: BuiltPlatform[] = [];
@@ -69,9 +90,9 @@ async function makeIndex(jobs: readonly Job[], options: BuildOptions, isParted: 
     images.push({ platform, id });
     manifests.push({ ...entry, platform });
   }
-  if (options.provenance) {
-    const { attestImages } = await import('../provenance/attest.ts');
-    manifests.push(...(await attestImages(jobs, manifests, options)));
+  for (const [at, manifest] of attesting ? [...manifests.entries()] : []) {
+    const id = images[at]?.id;
+    if (attesting && id) manifests.push(await attesting.entry(at, id, manifest));
   }
   const format = commit.format ?? 'oci';
   const isAnnotated = format === 'oci' && Object.keys(annotations).length > 0;

@@ -141,7 +141,9 @@ export interface BuildOptions {
   readonly indexAnnotations?: Readonly<Record<string, string>> | undefined;
   /** Attest how each image was made: beside it in an index, and in a file beside its files. */
   readonly provenance?: ProvenanceOptions | undefined;
-  /** Tell that in the result, too; `all` with what differs from build to build. */
+  /** Attest what is in each image: by an image with a scanner of BuildKit's protocol. */
+  readonly sbom?: { readonly generator: string } | undefined;
+  /** Tell the provenance in the result, too; `all` with what differs from build to build. */
   readonly tellProvenance?: 'short' | 'all' | undefined;
   /** The steps alone are wanted: the image goes when it is made. */
   readonly cacheOnly?: boolean | undefined;

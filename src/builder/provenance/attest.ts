@@ -1,4 +1,5 @@
 import type { Descriptor } from '../../base/descriptor.ts';
+import type { Digest } from '../../base/digest.ts';
 import { addAttestations } from '../../images/attestation.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import { parseReference } from '../../images/reference.ts';
@@ -8,38 +9,79 @@ import type { BuildOptions } from '../build/types.ts';
 import type { Beside } from '../export.ts';
 import { digestMap, factsOf } from './facts.ts';
 import { statementFile } from './files.ts';
-import { metadataPredicate, predicateType, statementOf } from './predicate.ts';
+import { type Claim, metadataPredicate, predicateOf, predicateType, statementOf } from './predicate.ts';
 import { imagePurl } from './purl.ts';
 import type { ProvenanceOptions } from './types.ts';
 
-/** True when attestations have to stand in an index; false where files alone are wanted. */
-export function needsIndex(options: BuildOptions): boolean {
+/** What is to be said of the images of one build, wherever it is said. */
+export interface Attesting {
+  /** The attestations have to stand in an index; false where files alone are wanted. */
+  readonly needsIndex: boolean;
+  /** Attests the image of a job (counted from 0); the entry for the index that it stands in. */
+  entry(at: number, image: Digest, manifest: Descriptor): Promise<Descriptor>;
+  /** What stands beside its exported files; a label tells their names from those of other images. */
+  beside(at: number, image: Digest, label: string | undefined): Promise<readonly Beside[]>;
+}
+
+/** Gets ready to attest the images that the jobs make. What a claim needs is done once. */
+export function openAttesting(jobs: readonly Job[], options: BuildOptions): Attesting {
+  const known = new Map<number, Promise<readonly Claim[]>>();
+  const jobAt = (at: number): Job => {
+    const job = jobs[at];
+    if (!job) throw new Error('internal: an image without a job');
+    return job;
+  };
+  const claims = (at: number, image: Digest) => {
+    const made = known.get(at) ?? claimsOf(jobAt(at), image, options);
+    known.set(at, made);
+    return made;
+  };
+  return {
+    needsIndex: needsIndex(options),
+    async entry(at, image, manifest) {
+      const job = jobAt(at);
+      const digest = digestMap(manifest.digest);
+      const subjects = subjectNames(job, options).map((name) => ({ name, digest }));
+      const statements = (await claims(at, image)).map((claim) => ({
+        statement: statementOf(subjects, claim),
+        predicateType: claim.predicateType,
+      }));
+      return addAttestations(job.engine.store, manifest, statements);
+    },
+    async beside(at, image, label) {
+      return (await claims(at, image)).flatMap((claim): Beside[] => {
+        const { filename } = claim;
+        if (filename === undefined) return [];
+        const name = label === undefined ? filename : filename.replace(/(?=\.[^.]*$|$)/, `.${label}`);
+        const make: Parameters<typeof statementFile>[2]['make'] = (subjects) => statementOf(subjects, claim);
+        return [(files) => statementFile(jobAt(at), files, { name, make })];
+      });
+    },
+  };
+}
+
+function needsIndex(options: BuildOptions): boolean {
   const { names = [], destinations = [], pushed = [], directories = [], tars = [], list } = options;
   const isImage = names.length + destinations.length + pushed.length > 0 || list !== undefined;
   return isImage || directories.length + tars.length === 0;
 }
 
-/** Attests each of these images, made by the jobs in their order; the entries for the index that they stand in. */
-export async function attestImages(
-  jobs: readonly Job[],
-  images: readonly Descriptor[],
-  options: BuildOptions,
-): Promise<Descriptor[]> {
-  const { provenance } = options;
-  const entries: Descriptor[] = [];
-  if (!provenance) return entries;
-  for (const [at, image] of images.entries()) {
-    const job = jobs[at];
-    if (!job) throw new Error('internal: an image without a job');
-    const { store } = job.engine;
-    const digest = digestMap(image.digest);
-    const subjects = subjectNames(job, options).map((name) => ({ name, digest }));
-    const statement = statementOf(subjects, factsOf(job), provenance);
-    entries.push(
-      await addAttestations(store, image, [{ statement, predicateType: predicateType(provenance) }]),
-    );
+/** The scan first, for the scanner is something that the build took from elsewhere. */
+async function claimsOf(job: Job, image: Digest, { sbom, provenance }: BuildOptions): Promise<Claim[]> {
+  const claims: Claim[] = [];
+  if (sbom) {
+    const { scanImage } = await import('./scan.ts');
+    claims.push(...(await scanImage(job, image, sbom.generator)));
   }
-  return entries;
+  if (provenance) {
+    const { filename = 'provenance.json', inlineOnly } = provenance;
+    claims.push({
+      predicateType: predicateType(provenance),
+      predicate: predicateOf(factsOf(job), provenance),
+      filename: inlineOnly ? undefined : filename,
+    });
+  }
+  return claims;
 }
 
 /** The image by all names that it gets; `_` stands for none, as in-toto has it. */
@@ -54,26 +96,7 @@ function subjectNames(job: Job, { names = [], pushed = [], destinations = [] }: 
   return purls.length > 0 ? [...new Set(purls)] : ['_'];
 }
 
-/** What makes the file that attests exported files; undefined when none is wanted. */
-export function besideFiles(
-  jobs: readonly Job[],
-  provenance: ProvenanceOptions,
-): ((at: number, label: string | undefined) => Beside) | undefined {
-  const { filename = 'provenance.json', inlineOnly } = provenance;
-  if (inlineOnly) return undefined;
-  return (at, label) => {
-    const job = jobs[at];
-    if (!job) throw new Error('internal: an image without a job');
-    const name = label === undefined ? filename : filename.replace(/(?=\.[^.]*$|$)/, `.${label}`);
-    return (files) =>
-      statementFile(job, files, {
-        name,
-        make: (subjects) => statementOf(subjects, factsOf(job), provenance),
-      });
-  };
-}
-
-/** Predicates for the result, when it asks for them. */
+/** Predicates for the result of the build, when it asks for them. */
 export function toldProvenance(jobs: readonly Job[], options: BuildOptions): object[] {
   const { tellProvenance, provenance } = options;
   if (!tellProvenance) return [];

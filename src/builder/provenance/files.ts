@@ -30,7 +30,7 @@ export async function statementFile(
   for (const change of files) {
     if (change.path.equals(path)) {
       throw new BldError('E_EXISTS', `the image has a file ${name}, where the attestation is to be`, {
-        hint: 'give that another name: --provenance filename=NAME',
+        ...(!name.endsWith('.spdx.json') && { hint: 'give that another name: --provenance filename=NAME' }),
       });
     }
     if (change.kind !== 'entry' || change.meta.type !== 'file') continue;

@@ -3,20 +3,19 @@ import { log } from '../../base/log.ts';
 import { locationOf } from '../build/deliver.ts';
 import type { BuildOptions } from '../build/types.ts';
 import type { PushRequest } from '../images.ts';
-import type { ProvenanceOptions } from './types.ts';
 
 /**
  * The options of a build whose result carries attestations. An index is made once, in OCI's format, for all places that
  * it goes to: E_UNSUPPORTED for places that take no index, and for those that want different forms.
  */
-export function attestable(options: BuildOptions, provenance: ProvenanceOptions): BuildOptions {
+export function attestable(options: BuildOptions): BuildOptions {
   const { destinations = [], pushed = [], commit = {} } = options;
-  if (options.cacheOnly) return { ...options, provenance: undefined };
+  if (options.cacheOnly) return { ...options, provenance: undefined, sbom: undefined };
   for (const { location } of destinations) {
     const { transport } = locationOf(location);
     if (transport !== 'docker-archive' && transport !== 'docker-daemon') continue;
     throw new BldError('E_UNSUPPORTED', `${transport} takes one image, without attestations`, {
-      hint: 'write an OCI archive, or leave --provenance and --attest out',
+      hint: 'write an OCI archive, or leave --provenance, --sbom and --attest out',
     });
   }
   const [form = {}, ...others]: PushRequest[] = [...destinations, ...pushed];
@@ -36,7 +35,6 @@ export function attestable(options: BuildOptions, provenance: ProvenanceOptions)
   const { compression, level, force } = form;
   return {
     ...options,
-    provenance,
     destinations: destinations.map((one) => ({ ...plain(one), location: one.location })),
     pushed: pushed.map((one) => ({ ...plain(one), name: one.name, byDigest: one.byDigest })),
     commit: {

@@ -121,17 +121,20 @@ function sourceOf({ entryPoint, dockerfile }: Facts, { mode }: ProvenanceOptions
   return { infos: [{ filename: entryPoint, language: 'Dockerfile', data }] };
 }
 
-/** An in-toto statement that the predicate is true of the subjects. */
+/** Something that is said of an image. */
+export interface Claim {
+  readonly predicateType: string;
+  readonly predicate: unknown;
+  /** Of the file that says it of exported files; undefined for none. */
+  readonly filename: string | undefined;
+}
+
+/** An in-toto statement that the claim is true of the subjects. */
 export function statementOf(
   subjects: readonly (Pick<Resource, 'digest'> & { readonly name: string })[],
-  facts: Facts,
-  options: ProvenanceOptions,
+  { predicateType, predicate }: Omit<Claim, 'filename'>,
 ): Buffer {
-  const statement = {
-    _type: 'https://in-toto.io/Statement/v0.1',
-    predicateType: predicateType(options),
-    subject: subjects.map(({ name, digest }) => ({ name, digest })),
-    predicate: predicateOf(facts, options),
-  };
-  return Buffer.from(JSON.stringify(statement));
+  const subject = subjects.map(({ name, digest }) => ({ name, digest }));
+  const _type = 'https://in-toto.io/Statement/v0.1';
+  return Buffer.from(JSON.stringify({ _type, predicateType, subject, predicate }));
 }

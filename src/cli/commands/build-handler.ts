@@ -221,11 +221,11 @@ interface Work {
 }
 
 async function attestations(options: Options, env: NodeJS.ProcessEnv) {
-  const { provenance, attest, metadataFile } = options;
-  if (!provenance && attest.length === 0 && metadataFile === undefined) return {};
-  const { provenanceOf, toldProvenance } = await import('../build-attestations.ts');
+  const { provenance, sbom, attest, metadataFile } = options;
+  if (!provenance && !sbom && attest.length === 0 && metadataFile === undefined) return {};
+  const { attestationsOf, toldProvenance } = await import('../build-attestations.ts');
   return {
-    provenance: provenanceOf(provenance, attest),
+    ...attestationsOf({ provenance, sbom, attest }),
     tellProvenance:
       metadataFile === undefined ? undefined : toldProvenance(env['BUILDX_METADATA_PROVENANCE']),
   };

@@ -153,7 +153,11 @@ export const spec = defineCommand({
       value: 'OPTIONS',
       bare: 'true',
     }),
-    attest: list('attest something about the image: type=provenance, with options of --provenance', {
+    sbom: text('attest what is in the image: true, or generator=IMAGE, a scanner as BuildKit has them', {
+      value: 'OPTIONS',
+      bare: 'true',
+    }),
+    attest: list('the same in other words: type=provenance or type=sbom, with options', {
       value: 'ATTESTATION',
     }),
     manifest: text('manifest list that the images are added to, made when missing', { value: 'NAME' }),

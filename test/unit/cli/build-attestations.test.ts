@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { provenanceOf, toldProvenance } from '../../../src/cli/build-attestations.ts';
+import { attestationsOf, toldProvenance } from '../../../src/cli/build-attestations.ts';
 
-describe('--provenance and --attest', () => {
+const provenanceOf = (provenance: string | undefined, attest: readonly string[]) =>
+  attestationsOf({ provenance, attest }).provenance;
+const sbomOf = (sbom: string | undefined, attest: readonly string[] = []) =>
+  attestationsOf({ sbom, attest }).sbom;
+
+describe('--provenance, --sbom and --attest', () => {
   test('one flag says all, with defaults for the rest', () => {
     expect(provenanceOf('true', [])).toMatchObject({ mode: 'max', version: 'v1' });
     expect(provenanceOf('mode=min,version=v0.2,builder-id=https://ci.example/1', [])).toMatchObject({
@@ -43,11 +48,20 @@ describe('--provenance and --attest', () => {
     expect(() => provenanceOf(text, attest)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
   });
 
+  test('a scanner, by any of the flags', () => {
+    expect(sbomOf('true')?.generator).toMatch(/^docker\.io\//);
+    expect(sbomOf('generator=example.com/s:1')).toEqual({ generator: 'example.com/s:1' });
+    expect(sbomOf(undefined, ['type=sbom,generator=s', 'type=provenance'])).toEqual({ generator: 's' });
+    expect(sbomOf('true', ['type=sbom,disabled=true'])).toBeUndefined();
+    expect(sbomOf('false')).toBeUndefined();
+    expect(attestationsOf({ sbom: 'true', attest: [] }).provenance).toBeUndefined();
+    for (const text of ['syft', 'generator=s,mode=max'])
+      expect(() => sbomOf(text)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
+  });
+
   test('other types are not provided', () => {
-    expect(() => provenanceOf(undefined, ['type=sbom'])).toThrow(
-      expect.objectContaining({ code: 'E_UNSUPPORTED' }),
-    );
-    expect(() => provenanceOf('type=sbom', [])).toThrow(expect.objectContaining({ code: 'E_UNSUPPORTED' }));
+    const unsupported = expect.objectContaining({ code: 'E_UNSUPPORTED' });
+    expect(() => provenanceOf(undefined, ['type=other'])).toThrow(unsupported);
   });
 
   test('the metadata file tells as much as buildx would', () => {
