@@ -365,10 +365,21 @@ echo '{"predicateType":"${type}","predicate":{"found":"'$found'"}}' > "$BUILDKIT
       ['link', 'ln -s /etc/passwd "$BUILDKIT_SCAN_DESTINATION/a.spdx.json"\n'],
       ['fails', 'exit 3\n'],
     ] as const) {
-      const made = bench.try(['build', '-q', `--sbom=${scanner(name, text)}`, '-t', 'x', context]);
+      const made = bench.try([
+        'build',
+        '-q',
+        `--sbom=${scanner(name, text)}`,
+        '--label',
+        `v=${name}`,
+        '-t',
+        'x',
+        context,
+      ]);
       expect([name, made.code === 0]).toEqual([name, false]);
     }
     expect(bench.run('containers', '-aq')).toBe('');
+    // the base, the scanners, and what was exported: nothing of builds that failed
+    expect(bench.run('images', '-aq').split('\n')).toHaveLength(8);
   });
 
   test.runIf(REGISTRY)('goes to a registry with the image, under its name and by digest', async () => {

@@ -1,12 +1,13 @@
 import type { Descriptor, Platform } from '../../base/descriptor.ts';
 import { listEntry } from '../../images/list-entry.ts';
-import { holdLists, storeList } from '../../images/lists.ts';
+import { dropPassing, holdLists, storeList } from '../../images/lists.ts';
 import { changeSettings } from '../../images/mutate.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { Index } from '../../images/types.ts';
 import type { ImageRecord } from '../../store/types.ts';
 import { type Committing, commitSealed, pushOptions } from '../commit.ts';
 import { changeState } from '../container.ts';
+import type { Engine } from '../engine.ts';
 import type { Attesting } from '../provenance/attest.ts';
 import { dateHistory } from './dates.ts';
 import { checkDestinations, deliver, dropMade, goesToRegistries, isAttested, type Made } from './deliver.ts';
@@ -77,6 +78,8 @@ async function makeIndex(
   { isParted, attesting }: IndexForm,
 ): Promise<Made> {
   checkDestinations(options);
+  const [first] = jobs;
+  if (!first) throw new Error('internal: a build of no platform');
   const { names = [], commit = {}, indexAnnotations: annotations = {} } = options;
   const images: BuiltPlatform[] = [];
   const manifests: Descriptor[] = [];
@@ -90,18 +93,39 @@ async function makeIndex(
     images.push({ platform, id });
     manifests.push({ ...entry, platform });
   }
-  for (const [at, manifest] of attesting ? [...manifests.entries()] : []) {
-    const id = images[at]?.id;
-    if (attesting && id) manifests.push(await attesting.entry(at, id, manifest));
-  }
+  if (attesting) manifests.push(...(await attestEach(first.engine, { attesting, images, manifests })));
   const format = commit.format ?? 'oci';
   const isAnnotated = format === 'oci' && Object.keys(annotations).length > 0;
   const index: Index = { schemaVersion: 2, manifests, ...(isAnnotated && { annotations }) };
-  const store = jobs[0]?.engine.store;
-  if (!store) throw new Error('internal: a build of no platform');
-  using _ = await holdLists(store, jobs[0]?.engine.signal);
+  const { store, signal } = first.engine;
+  using _ = await holdLists(store, signal);
   const { digest } = await storeList(store, index, names, format);
   return { id: digest, images, isIndex: true, isParted };
+}
+
+interface Attested {
+  readonly attesting: Attesting;
+  readonly images: readonly BuiltPlatform[];
+  /** In the same order. */
+  readonly manifests: readonly Descriptor[];
+}
+
+/** The entries that attest the images; when that fails, they go. */
+async function attestEach(
+  { store }: Engine,
+  { attesting, images, manifests }: Attested,
+): Promise<Descriptor[]> {
+  const entries: Descriptor[] = [];
+  try {
+    for (const [at, { id }] of images.entries()) {
+      const manifest = manifests[at];
+      if (manifest) entries.push(await attesting.entry(at, id, manifest));
+    }
+    return entries;
+  } catch (error) {
+    for (const { id } of images) dropPassing(store, id);
+    throw error;
+  }
 }
 
 function platformOf({ options }: Job): Platform {
