@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { attested, attestedIn, type Statement, sha256 } from '../helpers/attested.ts';
 import { Bench, PEOPLE } from '../helpers/bld.ts';
 import { contextOf, directoryOf } from '../helpers/contexts.ts';
 import { FileServer } from '../helpers/file-server.ts';
@@ -19,62 +19,6 @@ afterAll(async () => {
   await repositories[Symbol.asyncDispose]();
   await files[Symbol.asyncDispose]();
 });
-
-interface Descriptor {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly platform?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: documents are looked at freely by tests
-type Statement = any;
-
-const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
-
-/** The index that a layout holds, and what is attested in it: all digests are checked. */
-function attestedIn(layout: string) {
-  const blob = ({ digest, size }: Descriptor): Buffer => {
-    const bytes = readFileSync(join(layout, 'blobs/sha256', digest.slice(7)));
-    expect([`sha256:${sha256(bytes)}`, bytes.length]).toEqual([digest, size]);
-    return bytes;
-  };
-  const read = (descriptor: Descriptor) => JSON.parse(blob(descriptor).toString());
-  const [top] = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')).manifests;
-  const root = read(top);
-  const manifests: readonly Descriptor[] = root.manifests;
-  const statements = manifests.flatMap((entry): Statement[] => {
-    if (entry.annotations?.['vnd.docker.reference.type'] !== 'attestation-manifest') return [];
-    expect(entry.platform).toEqual({ architecture: 'unknown', os: 'unknown' });
-    const { config, layers } = read(entry);
-    expect(read(config)).toEqual({
-      architecture: 'unknown',
-      os: 'unknown',
-      config: {},
-      rootfs: { type: 'layers', diff_ids: layers.map(({ digest }: Descriptor) => digest) },
-    });
-    return layers.map((layer: Descriptor) => {
-      const statement = read(layer);
-      expect([layer.mediaType, layer.annotations]).toEqual([
-        'application/vnd.in-toto+json',
-        { 'in-toto.io/predicate-type': statement.predicateType },
-      ]);
-      const about = statement.subject.map(({ digest }: Statement) => `sha256:${digest.sha256}`);
-      expect(new Set(about)).toEqual(new Set([entry.annotations?.['vnd.docker.reference.digest']]));
-      return statement;
-    });
-  });
-  return { manifests, statements };
-}
-
-/** Builds into a layout; what is attested there. */
-async function attested(bench: Bench, ...args: string[]) {
-  const layout = bench.mkdir(`layout-${Math.random()}`);
-  const made = await bench.meanwhile(['build', '-q', '-t', `oci:${layout}:x`, ...args]);
-  if (made.code !== 0) throw new Error(made.stderr);
-  return { ...attestedIn(layout), id: made.stdout.trim() };
-}
 
 const SCRATCH = 'FROM scratch\nCOPY file /\n';
 
@@ -322,64 +266,6 @@ LABEL hidden=${'$'}TOKEN
     expect(bench.run('build', '-q', '--provenance', '-o', 'type=cacheonly', context)).toBe('');
     const off = bench.run('build', '-q', '--provenance=false', '-t', 'off', context);
     expect(bench.run('inspect', '--type', 'image', '--format', '{{.FromImageID}}', 'off')).toBe(off);
-  });
-
-  test('a scanner tells what is in the image: beside it, beside its files, and among what the build took', async () => {
-    using bench = new Bench(person);
-    const context = contextOf(bench, SCRATCH, { file: 'content' });
-    const scan = (type: string, name = 'sbom.spdx.json') => `set -eu
-if echo changed > "$BUILDKIT_SCAN_SOURCE/file"; then exit 9; fi
-found="$(cd "$BUILDKIT_SCAN_SOURCE" && echo *) $(cat "$BUILDKIT_SCAN_SOURCE/file")"
-echo '{"predicateType":"${type}","predicate":{"found":"'$found'"}}' > "$BUILDKIT_SCAN_DESTINATION/${name}"
-`;
-    const scanner = (name: string, text: string) => {
-      const dockerfile = 'FROM BASE\nCOPY scan /scan\nUSER 0\nWORKDIR /else\nENTRYPOINT ["sh", "/scan"]\n';
-      const directory = directoryOf(bench, name, { Dockerfile: dockerfile, scan: text });
-      bench.run('build', '-q', '-t', name, directory);
-      return `generator=localhost/${name}`;
-    };
-    const spdx = scanner('spdx', scan('https://spdx.dev/Document'));
-    const both = [`--sbom=${spdx}`, '--provenance=mode=min', '--timestamp', '1', context];
-    const { manifests, statements, id } = await attested(bench, ...both);
-    expect(manifests).toHaveLength(2);
-    expect(statements.map(({ predicateType }) => predicateType)).toEqual([
-      'https://spdx.dev/Document',
-      'https://slsa.dev/provenance/v1',
-    ]);
-    expect(statements[0].predicate).toEqual({ found: 'file content' });
-    const { resolvedDependencies } = statements[1].predicate.buildDefinition;
-    expect(resolvedDependencies.map(({ uri }: Statement) => uri.split('@')[0])).toEqual([
-      'pkg:docker/localhost/spdx',
-    ]);
-    expect((await attested(bench, ...both)).id).toBe(id);
-    const out = join(bench.directory, 'out');
-    bench.run('build', '-q', '--attest', `type=sbom,${spdx}`, '-o', out, context);
-    expect(JSON.parse(readFileSync(join(out, 'sbom.spdx.json'), 'utf8'))).toMatchObject({
-      subject: [{ name: 'file' }],
-      predicate: { found: 'file content' },
-    });
-    for (const [name, text] of [
-      ['other', scan('https://example.com/other')],
-      ['none', scan('https://spdx.dev/Document', 'sbom.json')],
-      ['text', 'echo text > "$BUILDKIT_SCAN_DESTINATION/a.spdx.json"\n'],
-      ['link', 'ln -s /etc/passwd "$BUILDKIT_SCAN_DESTINATION/a.spdx.json"\n'],
-      ['fails', 'exit 3\n'],
-    ] as const) {
-      const made = bench.try([
-        'build',
-        '-q',
-        `--sbom=${scanner(name, text)}`,
-        '--label',
-        `v=${name}`,
-        '-t',
-        'x',
-        context,
-      ]);
-      expect([name, made.code === 0]).toEqual([name, false]);
-    }
-    expect(bench.run('containers', '-aq')).toBe('');
-    // the base, the scanners, and what was exported: nothing of builds that failed
-    expect(bench.run('images', '-aq').split('\n')).toHaveLength(8);
   });
 
   test.runIf(REGISTRY)('goes to a registry with the image, under its name and by digest', async () => {
