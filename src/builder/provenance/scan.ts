@@ -25,7 +25,8 @@ export async function scanImage(job: Job, image: Digest, generator: string): Pro
   const text = dockerfileFor(engine, generator, await obtainImage(engine, generator, { pull }));
   engine.progress({ kind: 'message', text: `Scanning ${image} with ${generator}` });
   const { build } = await import('../build.ts');
-  const source = { directory, ignore: undefined, dockerfile: { name: 'scanner', text }, materials: [] };
+  const dockerfile = { name: 'scanner', text };
+  const source = { directory, ignore: undefined, isOwn: true, dockerfile, materials: [] };
   await build(engine, source, {
     contexts: new Map([
       ['generator', `docker-image://${generator}`],
