@@ -1,9 +1,11 @@
 import type { Digest } from '../base/digest.ts';
+import { log } from '../base/log.ts';
 import { convertIndex, convertManifest, formatOf } from './convert.ts';
 import { fetchNode, type ImageSource, type ManifestNode } from './copy.ts';
 import type { RawManifest } from './decode.ts';
 import type { ImageFormat } from './media-types.ts';
 import { isAttestation } from './platform.ts';
+import type { Descriptor, Index } from './types.ts';
 
 /** The same image or index in the given format: manifests are made anew where they are of the other, blobs never. */
 export function convertedSource(source: ImageSource, format: ImageFormat): ImageSource {
@@ -24,7 +26,7 @@ export function convertedSource(source: ImageSource, format: ImageFormat): Image
     }
     const changed = [...children].some(([old, { digest }]) => old !== digest);
     return changed || formatOf(raw.mediaType) !== format
-      ? convertIndex(document.index, format, children)
+      ? convertIndex(withoutStale(document.index, children), format, children)
       : raw;
   }
 
@@ -41,4 +43,18 @@ export function convertedSource(source: ImageSource, format: ImageFormat): Image
     ...(source.origins && { origins: source.origins }),
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };
+}
+
+/** The index without attestations of images that became others: they attest the old ones alone. */
+function withoutStale(index: Index, children: ReadonlyMap<string, RawManifest>): Index {
+  const isStale = (entry: Descriptor): boolean => {
+    const about = entry.annotations?.['vnd.docker.reference.digest'];
+    const image = about === undefined ? undefined : children.get(about);
+    return isAttestation(entry) && image !== undefined && image.digest !== about;
+  };
+  const manifests = index.manifests.filter((entry) => !isStale(entry));
+  if (manifests.length < index.manifests.length) {
+    log.warn('attestations are left out: they are about the images in their own format');
+  }
+  return { ...index, manifests };
 }

@@ -210,6 +210,17 @@ LABEL hidden=${'$'}TOKEN
     expect(bench.run('images', '-aq')).toBe('');
   });
 
+  test('is left out of an index in another format, whose images it is not about', () => {
+    using bench = new Bench(person);
+    const context = contextOf(bench, SCRATCH, { file: 'content' });
+    bench.run('build', '-q', '--provenance=true', '-t', 'app', context);
+    const pushed = bench.try(['push', '--format', 'docker', 'app', `dir:${bench.directory}/out`]);
+    expect(pushed.stderr).toContain('attestations are left out');
+    const index = JSON.parse(readFileSync(join(bench.directory, 'out/manifest.json'), 'utf8')) as Statement;
+    expect(index.manifests).toHaveLength(1);
+    expect(index.manifests[0].mediaType).toBe('application/vnd.docker.distribution.manifest.v2+json');
+  });
+
   test('beside files of the image it is a file that tells the digest of each', async () => {
     using bench = new Bench(person);
     const context = contextOf(bench, SCRATCH, { file: 'content' });
