@@ -157,7 +157,7 @@ export const spec = defineCommand({
       value: 'OPTIONS',
       bare: 'true',
     }),
-    attest: list('the same in other words: type=provenance or type=sbom, with options', {
+    attest: list('attestation to make: type=provenance or type=sbom, with options as below', {
       value: 'ATTESTATION',
     }),
     manifest: text('manifest list that the images are added to, made when missing', { value: 'NAME' }),
