@@ -31,6 +31,8 @@ export interface ConfigChange {
   /** `$NAME` in values is expanded from the variables set so far. */
   readonly env?: MapChange;
   readonly clearEnv?: boolean;
+  /** Variables set before those, with values in which a `$` is one. */
+  readonly plainEnv?: Readonly<Record<string, string>>;
   /** `Test` as in the image, or null to remove the check. */
   readonly healthcheck?: Partial<Healthcheck> | null;
   readonly historyComment?: string;
@@ -82,11 +84,11 @@ function expand(text: string, variables: ReadonlyMap<string, string>): string {
 
 function changedEnv(
   config: ContainerConfig,
-  change: MapChange,
-  clear = false,
+  { env = {}, plainEnv = {}, clearEnv = false }: ConfigChange,
 ): readonly string[] | undefined {
-  const variables = clear ? new Map<string, string>() : environmentOf(config);
-  for (const [name, value] of Object.entries(change)) {
+  const variables = clearEnv ? new Map<string, string>() : environmentOf(config);
+  for (const [name, value] of Object.entries(plainEnv)) variables.set(name, value);
+  for (const [name, value] of Object.entries(env)) {
     if (name === '' || name.includes('=')) {
       throw new BldError('E_USAGE', `invalid environment variable name ${JSON.stringify(name)}`);
     }
@@ -112,7 +114,7 @@ export function portKeys(text: string): readonly string[] {
 
 function settingsChange(config: ContainerConfig, change: ConfigChange): Change<ContainerConfig> {
   const next: { -readonly [K in keyof ContainerConfig]?: ContainerConfig[K] | undefined } = {};
-  if (change.env || change.clearEnv) next.Env = changedEnv(config, change.env ?? {}, change.clearEnv);
+  if (change.env || change.plainEnv || change.clearEnv) next.Env = changedEnv(config, change);
   if (change.labels || change.clearLabels) {
     const labels = changedMap(config.Labels, change.labels ?? {}, change.clearLabels);
     next.Labels = Object.keys(labels).length > 0 ? labels : undefined;

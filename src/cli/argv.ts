@@ -54,6 +54,7 @@ function shown({ name, flag }: Known): string {
 
 function store(given: Given, known: Known, text: string): void {
   const { flag, name } = known;
+  if (text === '' && flag.skipsEmpty) return;
   try {
     if (flag.kind === 'csv' || flag.kind === 'list') {
       const items = (flag.kind === 'csv' ? splitCsv(text) : [text]).map((item) => flag.read(item));
@@ -205,8 +206,9 @@ export function completeValues(
   for (const name in flags) {
     const flag = flags[name];
     if (!flag) continue;
-    const chosen = given.has(name) ? given.get(name) : fromEnvironment(name, flag, env);
-    if (flag.unsupported !== undefined && given.has(name) && !same(chosen, flag.fallback)) {
+    const said = given.get(name);
+    const chosen = said === undefined ? fromEnvironment(name, flag, env) : said;
+    if (flag.unsupported !== undefined && said !== undefined && !same(chosen, flag.fallback)) {
       throw new BldError('E_UNSUPPORTED', `--${name} is not supported: ${flag.unsupported}`);
     }
     values[camel(name)] = chosen;

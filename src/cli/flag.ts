@@ -2,7 +2,10 @@ import type { Flag } from './spec.ts';
 import { readBool, readInteger } from './values.ts';
 
 type Extras = Partial<
-  Pick<Flag<unknown>, 'short' | 'aliases' | 'value' | 'bare' | 'env' | 'hidden' | 'ignored' | 'unsupported'>
+  Pick<
+    Flag<unknown>,
+    'short' | 'aliases' | 'value' | 'bare' | 'skipsEmpty' | 'env' | 'hidden' | 'ignored' | 'unsupported'
+  >
 >;
 
 /** `--flag`, `--flag=false`: false (or `fallback`) when absent. */
@@ -15,9 +18,9 @@ export function tristate(summary: string, extras: Extras = {}): Flag<boolean | u
   return { kind: 'bool', summary, bare: 'true', fallback: undefined, ...extras, read: readBool };
 }
 
-/** One value as it is; the last one given wins. */
+/** One value as it is; the last one given wins. An empty one is none: scripts pass variables that may be unset. */
 export function text(summary: string, extras: Extras = {}): Flag<string | undefined> {
-  return { kind: 'text', summary, fallback: undefined, ...extras, read: (value) => value };
+  return { kind: 'text', summary, fallback: undefined, ...extras, read: (value) => value || undefined };
 }
 
 /** One value, read by `read`; undefined, or `fallback`, when not given. */

@@ -18,6 +18,8 @@ export interface Flag<T> {
   readonly value?: string;
   /** The value when the flag is given bare (`--pull` = `--pull=always`); without it a value must follow. */
   readonly bare?: string;
+  /** A list to which an empty value adds nothing. */
+  readonly skipsEmpty?: boolean;
   /** The value when the flag is not given. */
   readonly fallback: T;
   /** Variables that replace the fallback, the first that is set wins. */
@@ -28,7 +30,7 @@ export interface Flag<T> {
   readonly ignored?: boolean;
   /** Why bld does not provide it: E_UNSUPPORTED when used with another value than the fallback. */
   readonly unsupported?: string;
-  /** Turns one value into T (scalars), or into one more item (lists). A thrown message becomes `invalid argument … : message`. */
+  /** Turns one value into T (scalars; undefined: not given), or into one more item (lists). A thrown message becomes `invalid argument … : message`. */
   readonly read: (text: string) => unknown;
 }
 

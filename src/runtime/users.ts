@@ -58,6 +58,8 @@ function findUser(rootfs: Fd, text: string): Omit<User, 'groups'> & { readonly n
     id === undefined ? name === text : uid !== '' && Number(uid) === id,
   );
   if (!entry) {
+    // root is root where there are no accounts, too: images from scratch
+    if (text === 'root') return { uid: 0, gid: 0, home: '/root', name: undefined };
     if (id === undefined) throw wrong(`user: unknown user error looking up user ${JSON.stringify(text)}`);
     return { uid: id, gid: 0, home: '/', name: undefined };
   }
@@ -73,6 +75,7 @@ function findGroup(groups: readonly string[][], text: string): number {
   const id = parseId(text, 'group');
   if (id !== undefined) return id;
   const found = groups.find(([name]) => name === text);
+  if (!found && text === 'root') return 0;
   const gid = found && parseId(found[2] ?? '', 'group');
   if (gid === undefined) throw wrong(`user: unknown group error looking up group ${JSON.stringify(text)}`);
   return gid;

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Bench, BLD, type Output } from '../helpers/bld.ts';
 
@@ -107,5 +109,56 @@ describe('help', () => {
     using bench = new Bench('root');
     expect(bench.run('--version')).toMatch(/^bld version \d+\.\d+\.\d+ \(image-spec 1\.1\.1, runtime-spec /);
     expect(bench.run('version')).toMatch(/^BuildPlatform: +linux\//m);
+  });
+});
+
+describe('words of scripts', () => {
+  test('an empty value of a flag is none', () => {
+    using bench = new Bench('root');
+    expect(bench.run('from', '--name', '', '--cidfile', '', 'scratch')).toBe(
+      'working-container',
+    );
+    writeFileSync(join(bench.directory, 'a'), 'a');
+    const copying = ['--chown', '', '--chmod', '', '--from', '', '--contextdir', ''];
+    expect(bench.run('copy', ...copying, 'working-container', 'a', '/')).toMatch(/^[0-9a-f]{64}$/);
+    expect(bench.run('inspect', '--format', '', 'working-container')).toContain('"Container"');
+    expect(bench.run('containers', '--format', '')).toContain('CONTAINER NAME');
+    expect(bench.run('commit', '-q', 'working-container', '')).toMatch(/^[0-9a-f]{64}$/);
+    expect(bench.run('images', '--format=')).toMatch(/REPOSITORY.*\n<none>/);
+  });
+
+  test('an empty value of a setting clears it', () => {
+    using bench = new Bench('root');
+    const container = bench.run('from', 'scratch');
+    bench.run('config', '--cmd', 'a', '--user', 'b', '--workingdir', '/c', container);
+    bench.run('config', '--cmd', '', '--user', '', '--workingdir=', container);
+    expect(bench.run('inspect', '--format', '{{json .OCIv1.Config}}', container)).toBe('{}');
+  });
+
+  test('a variable that config is given by its name has the value that it has here', () => {
+    using bench = new Bench('root');
+    const container = bench.run('from', 'scratch');
+    bench.runWith({ env: { WORD: 'a$HOME' } }, 'config', '--env', 'WORD', '--env', 'OTHER=$WORD', container);
+    const format = '{{range .OCIv1.Config.Env}}{{.}};{{end}}';
+    expect(bench.run('inspect', '--format', format, container)).toBe('WORD=a$HOME;OTHER=a$HOME;');
+    const missing = bench.try(['config', '--env', 'NOT_SET', container]);
+    expect(missing).toMatchObject({ code: 125 });
+    expect(errorLine(missing)).toBe('Error: setting env "NOT_SET": no value given');
+  });
+
+  test("a build's flags may follow its context", () => {
+    using bench = new Bench('root');
+    writeFileSync(join(bench.mkdir('context'), 'Dockerfile'), 'FROM scratch\nLABEL a=b\n');
+    bench.run('build', 'context', '-q', '-t', 'late', '--cache-from', '', '--secret=', '--target=');
+    expect(bench.run('images', '--format', '{{.Name}}')).toBe('localhost/late');
+  });
+
+  test('what is not mounted is unmounted without an error; the mounts as an array', () => {
+    using bench = new Bench('root');
+    const container = bench.run('from', 'scratch');
+    bench.run('mount', container);
+    expect(Object.keys(JSON.parse(bench.run('mount', '--json'))[0])).toEqual(['container', 'mountPoint']);
+    expect(bench.run('umount', container, container)).toMatch(/^[0-9a-f]{64}$/);
+    expect(bench.run('umount', container)).toBe('');
   });
 });

@@ -26,7 +26,8 @@ const NOTHING: OpenedSecret = { mounts: [], env: {} };
 export function openSecret(place: StepPlace, mount: SecretMount, { cwd, user }: Command): OpenedSecret {
   const value = place.job.vault.value(mount.id);
   if (!value) {
-    if (!mount.required) return NOTHING;
+    // a variable of a secret that may be missing is there, and empty: commands run with `set -u`
+    if (!mount.required) return mount.env === undefined ? NOTHING : { mounts: [], env: { [mount.env]: '' } };
     throw new BldError('E_NOT_FOUND', `secret ${JSON.stringify(mount.id)} is required and was not given`, {
       hint: `give it with --secret id=${mount.id},src=PATH or --secret id=${mount.id},env=NAME`,
     });

@@ -39,11 +39,13 @@ const cacheFlags = {
   'no-cache-filter': csv('do the steps of a stage anew', { value: 'STAGE' }),
   'cache-from': list('steps of other builds: a repository, or type=registry|local,ref=NAME|src=DIR', {
     value: 'CACHE',
+    skipsEmpty: true,
   }),
   'cache-to': list(
     'keep the steps: a repository, or type=registry|local|inline,ref=NAME|dest=DIR,mode=min|max',
     {
       value: 'CACHE',
+      skipsEmpty: true,
     },
   ),
   'cache-ttl': value('use no step that was done longer ago; 0: none at all', readSpan, { value: 'DURATION' }),
@@ -133,10 +135,14 @@ export const spec = defineCommand({
       value: 'N',
       fallback: 0,
     }),
-    secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', { value: 'SECRET' }),
+    secret: list('secret for RUN --mount=type=secret: id=ID[,src=PATH|,env=NAME]', {
+      value: 'SECRET',
+      skipsEmpty: true,
+    }),
     'fail-on-secret': bool('fail when a layer holds a secret, instead of a warning'),
     ssh: list('agent for RUN --mount=type=ssh and for git: default, ID=SOCKET or ID=KEY[,KEY]', {
       value: 'AGENT',
+      skipsEmpty: true,
     }),
     'keep-failed': bool('keep the working container of the stage that failed'),
     rm: bool('working containers go after the build', { fallback: true, hidden: true, ignored: true }),
@@ -147,7 +153,7 @@ export const spec = defineCommand({
     'inherit-annotations': bool('keep the annotations of the base image'),
     output: list(
       'where it goes besides: a directory, - (a tar), or type=local|tar|oci|docker|registry,dest=PATH,name=NAME',
-      { value: 'OUTPUT', short: 'o' },
+      { value: 'OUTPUT', short: 'o', skipsEmpty: true },
     ),
     provenance: text('attest how the image was made: true, or mode=min|max,version=v1|v0.2,builder-id=URI', {
       value: 'OPTIONS',
@@ -184,5 +190,5 @@ export const spec = defineCommand({
     cw: text('make a confidential workload', { value: 'OPTIONS', unsupported: 'bld makes plain images' }),
     loglevel: integer('amount of log', { hidden: true, ignored: true }),
   },
-  args: { max: 1, after: 'strict' },
+  args: { max: 1, after: 'free' },
 });

@@ -56,9 +56,10 @@ async function tell(engine: Engine, options: Options, made: Committed): Promise<
   return undefined;
 }
 
-export const handle: Handler<typeof spec.flags> = async (context, options, [name = '', destination]) => {
+export const handle: Handler<typeof spec.flags> = async (context, options, [name = '', given]) => {
   const engine = await context.engine({ quiet: options.quiet, registry: options });
   const container = findContainer(engine, name);
+  const destination = given || undefined;
   for (const item of options.addFile) {
     const colon = item.lastIndexOf(':');
     const [source, target] = colon > 0 ? [item.slice(0, colon), item.slice(colon + 1)] : [item, item];

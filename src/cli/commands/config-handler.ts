@@ -7,6 +7,20 @@ import type { spec } from './config.ts';
 
 type Options = Values<typeof spec.flags>;
 
+/** Variables that are named alone: their values here, as for `run --env`. */
+function passedOn(items: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
+  const names = items.filter((item) => !item.includes('=') && !item.endsWith('-'));
+  return Object.fromEntries(
+    names.map((name) => {
+      const value = environment[name];
+      if (value !== undefined) return [name, value];
+      throw new BldError('E_USAGE', `setting env ${JSON.stringify(name)}: no value given`, {
+        hint: `write ${name}=VALUE, or ${name}- to remove it`,
+      });
+    }),
+  );
+}
+
 /** Buildah's little language for lists of pairs: `k=v` sets, `k-` removes, `-` alone empties. */
 function mapChange(
   items: readonly string[],
@@ -86,9 +100,10 @@ function healthcheckOf(options: Options): ConfigChange['healthcheck'] {
 }
 
 /** The flags as one change. */
-export function changeOf(options: Options): ConfigChange {
+export function changeOf(options: Options, environment: NodeJS.ProcessEnv): ConfigChange {
   const annotations = mapChange(options.annotation, { first: options.unsetannotation });
-  const env = mapChange(options.env);
+  const passed = passedOn(options.env, environment);
+  const env = mapChange(options.env.filter((item) => !Object.hasOwn(passed, item)));
   const labels = mapChange(options.label, { last: options.unsetlabel });
   const all = {
     annotations: annotations.change,
@@ -102,6 +117,7 @@ export function changeOf(options: Options): ConfigChange {
     entrypoint: options.entrypoint === undefined ? undefined : entrypointOf(options.entrypoint),
     env: env.change,
     clearEnv: env.clear,
+    plainEnv: Object.keys(passed).length > 0 ? passed : undefined,
     healthcheck: healthcheckOf(options),
     historyComment: options.historyComment,
     hostname: options.hostname,
@@ -142,6 +158,6 @@ function historyOf(options: Options): string {
 export const handle: Handler<typeof spec.flags> = async (context, options, [name = '']) => {
   const engine = await context.engine({ quiet: true });
   const history = options.addHistory ? { history: historyOf(options) } : {};
-  await config(findContainer(engine, name), changeOf(options), history);
+  await config(findContainer(engine, name), changeOf(options, context.env), history);
   return undefined;
 };

@@ -6,17 +6,17 @@ import type { spec } from './mount.ts';
 
 export const handle: Handler<typeof spec.flags> = async (context, options, names) => {
   const engine = await context.engine({ quiet: true });
-  const shown: { container: string; mountpoint: string }[] = [];
+  const shown: { container: string; mountPoint: string }[] = [];
   if (names.length === 0) {
     for (const { id, name } of engine.store.containers.list()) {
-      const mountpoint = shownAt({ engine, id });
-      if (mountpoint !== null) shown.push({ container: name, mountpoint });
+      const mountPoint = shownAt({ engine, id });
+      if (mountPoint !== null) shown.push({ container: name, mountPoint });
     }
   }
   for (const name of names) {
-    shown.push({ container: name, mountpoint: await mount(findContainer(engine, name)) });
+    shown.push({ container: name, mountPoint: await mount(findContainer(engine, name)) });
   }
   if (options.json) return json(shown.length > 0 ? shown : null);
   const named = names.length !== 1;
-  return lines(shown.map(({ container, mountpoint }) => (named ? `${container} ${mountpoint}` : mountpoint)));
+  return lines(shown.map(({ container, mountPoint }) => (named ? `${container} ${mountPoint}` : mountPoint)));
 };

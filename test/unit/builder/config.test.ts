@@ -35,6 +35,12 @@ describe('config', () => {
       { Env: ['A=1'] },
       { Env: ['A=1', 'B=1/x', 'C=1/x'] },
     ],
+    [
+      'keeps what is no reference',
+      { plainEnv: { P: 'a$A' }, env: { Q: '$P' } },
+      { Env: ['A=1'] },
+      { Env: ['A=1', 'P=a$A', 'Q=a$A'] },
+    ],
     ['removes a variable', { env: { A: null } }, { Env: ['A=1', 'B=2'] }, { Env: ['B=2'] }],
     ['the last variable takes the list away', { env: { A: null } }, { Env: ['A=1'] }, {}],
     ['clears before it adds', { clearEnv: true, env: { N: 'x' } }, { Env: ['A=1'] }, { Env: ['N=x'] }],

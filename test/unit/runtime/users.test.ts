@@ -57,6 +57,8 @@ describe('lookupUser', () => {
   test('without accounts, numbers do', () => {
     for (const name of ['passwd', 'group']) rmSync(join(root, 'etc', name));
     expect(lookupUser(fd, '5:6')).toEqual({ uid: 5, gid: 6, groups: [], home: '/' });
+    expect(lookupUser(fd, 'root:root')).toEqual({ uid: 0, gid: 0, groups: [], home: '/root' });
+    expect(() => lookupUser(fd, 'www')).toThrow('unknown user');
   });
 
   test('accounts are read inside the root, from regular files of a sane size', () => {
