@@ -53,7 +53,7 @@ describe('the cases', () => {
 });
 
 /** Whose owners, modes and mounts are made in other ways without root: the cases that have some. */
-const FILES = ['add', 'choices', 'copy', 'ignore', 'run'].flatMap((group) =>
+const FILES = ['add', 'choices', 'copy', 'ignore', 'link', 'run'].flatMap((group) =>
   readCases(join(PLACE, `${group}.txt`)).filter(({ fails }) => !fails),
 );
 
