@@ -27,8 +27,13 @@ export function writeMetadata(path: string, { config, descriptor, names, provena
     }),
     ...(names.length > 0 && { 'image.name': names.join(',') }),
   };
+  writeTold(path, `${JSON.stringify(metadata, null, 2)}\n`);
+}
+
+/** Writes a file that a flag named for what a build tells: `--iidfile` has the id, and no line end. */
+export function writeTold(path: string, text: string): void {
   try {
-    writeFileSync(path, `${JSON.stringify(metadata, null, 2)}\n`);
+    writeFileSync(path, text);
   } catch (error) {
     throw explain(error, `writing ${path}`);
   }

@@ -239,3 +239,30 @@ test('--call tells checks, targets and outlines, also as JSON', () => {
   expect(bench.try(['build', '--check=error=true;skip=MaintainerDeprecated', context]).code).toBe(0);
   expect(bench.run('images', '-q')).toBe('');
 });
+
+describe('an image that is not there', () => {
+  test.each([
+    ['COPY --from=biuld /x /', 'hint: did you mean the stage build?'],
+    ['FROM later', 'hint: did you mean the stage later, which has to stand before this one?'],
+    ['FROM biuld', 'hint: did you mean the stage build?'],
+    ['COPY --from=else /x /', 'else: image not known'],
+  ])('%s', (line, said) => {
+    using bench = new Bench('root');
+    const context = contextOf(bench, `FROM scratch AS build\nFROM scratch\n${line}\nFROM scratch AS later\n`);
+    const { code, stderr } = bench.try(['build', '--pull=never', '--skip-unused-stages=false', context]);
+    expect(code).toBe(125);
+    expect(stderr).toContain('Dockerfile:3\n');
+    expect(stderr).toContain(said);
+    expect(stderr.includes('did you mean')).toBe(said.startsWith('hint'));
+  });
+});
+
+test("a file for the image's id that cannot be written is named", () => {
+  using bench = new Bench('root');
+  const context = contextOf(bench, 'FROM scratch\nLABEL a=b\n');
+  const { code, stderr } = bench.try(['build', '--iidfile', '/no/where', context]);
+  expect({ code, stderr }).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining('writing /no/where: '),
+  });
+});

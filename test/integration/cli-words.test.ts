@@ -115,9 +115,7 @@ describe('help', () => {
 describe('words of scripts', () => {
   test('an empty value of a flag is none', () => {
     using bench = new Bench('root');
-    expect(bench.run('from', '--name', '', '--cidfile', '', 'scratch')).toBe(
-      'working-container',
-    );
+    expect(bench.run('from', '--name', '', '--cidfile', '', 'scratch')).toBe('working-container');
     writeFileSync(join(bench.directory, 'a'), 'a');
     const copying = ['--chown', '', '--chmod', '', '--from', '', '--contextdir', ''];
     expect(bench.run('copy', ...copying, 'working-container', 'a', '/')).toMatch(/^[0-9a-f]{64}$/);

@@ -13,6 +13,7 @@ import { layerStack } from '../rootfs.ts';
 import { type FetchOptions, fetchContext } from './fetched.ts';
 import { readInside } from './inside.ts';
 import type { Job, MainContext } from './job.ts';
+import { orMeantStage } from './meant-stage.ts';
 
 /** Where a COPY or a mount takes its files from, not opened yet. */
 export interface FileSource {
@@ -117,7 +118,9 @@ async function baseSource(job: Job, stage: Stage, base: StageBase): Promise<File
       return layersSource(job, read(container).record.layers, `stage ${name}`);
     }
     case 'image':
-      return imageSource(job, stage, base.reference);
+      return orMeantStage(job, { asker: stage, name: base.reference }, () =>
+        imageSource(job, stage, base.reference),
+      );
     case 'context': {
       const context = await job.named(base.name);
       if (context.kind === 'image') return imageSource(job, stage, context.image);

@@ -18,6 +18,7 @@ import type { StepWords } from '../step.ts';
 import { copyStep } from './copy-step.ts';
 import { atInstruction } from './failure.ts';
 import type { BuiltStage, Job } from './job.ts';
+import { orMeantStage } from './meant-stage.ts';
 import { runStep } from './run-step.ts';
 import { contextIgnore } from './sources.ts';
 import { openTeller, type Teller } from './tell.ts';
@@ -120,16 +121,18 @@ async function openStage(job: Job, stage: Stage): Promise<OpenedStage> {
       : base.kind === 'scratch'
         ? 'scratch'
         : await contextImage(job, base.name);
-  const made = await from(job.engine, name, {
-    suffix: 'build',
-    transient: true,
-    pull: job.options.pull,
-    platform: job.isForeign(stage) || name === 'scratch' ? stage.platform : undefined,
-    aside: job.isForeign(stage),
-    format: job.options.commit?.format,
-    inheritAnnotations: job.options.inheritAnnotations ?? false,
-    run: job.options.run,
-  });
+  const made = await orMeantStage(job, { asker: stage, name }, () =>
+    from(job.engine, name, {
+      suffix: 'build',
+      transient: true,
+      pull: job.options.pull,
+      platform: job.isForeign(stage) || name === 'scratch' ? stage.platform : undefined,
+      aside: job.isForeign(stage),
+      format: job.options.commit?.format,
+      inheritAnnotations: job.options.inheritAnnotations ?? false,
+      run: job.options.run,
+    }),
+  );
   const container = await heldFor(made);
   job.containers.push(container);
   if (base.kind === 'context') await copyContext(job, base.name, container);

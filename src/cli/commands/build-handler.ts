@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { BldError } from '../../base/errors.ts';
 import { check } from '../../builder/build/check.ts';
@@ -29,7 +29,7 @@ import {
   readSsh,
   variables,
 } from '../build-inputs.ts';
-import { writeMetadata } from '../build-metadata.ts';
+import { writeMetadata, writeTold } from '../build-metadata.ts';
 import { type Outputs, outputsOf } from '../build-outputs.ts';
 import { allPlatforms, namedPlatforms } from '../build-platforms.ts';
 import { openBuildView } from '../build-view/open.ts';
@@ -155,8 +155,8 @@ async function tell(
       names: [...new Set([...made.names, ...outputs.pushed.map(({ name }) => name)])],
     });
   }
-  if (options.iidfile !== undefined) writeFileSync(options.iidfile, id);
-  if (options.iidfileRaw !== undefined) writeFileSync(options.iidfileRaw, id.slice(7));
+  if (options.iidfile !== undefined) writeTold(options.iidfile, id);
+  if (options.iidfileRaw !== undefined) writeTold(options.iidfileRaw, id.slice(7));
   const isFiled = options.iidfile !== undefined || options.iidfileRaw !== undefined;
   return isFiled ? undefined : lines([id.slice(7)]);
 }

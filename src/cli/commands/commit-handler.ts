@@ -1,10 +1,10 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { BldError, explain } from '../../base/errors.ts';
 import { type CommitOptions, type Committed, commit } from '../../builder/commit.ts';
 import { findContainer } from '../../builder/container.ts';
 import { copy } from '../../builder/copy.ts';
 import type { Engine } from '../../builder/engine.ts';
-import { writeMetadata } from '../build-metadata.ts';
+import { writeMetadata, writeTold } from '../build-metadata.ts';
 import { identity } from '../identity.ts';
 import { lines, type Outcome } from '../output.ts';
 import type { Handler, Values } from '../spec.ts';
@@ -52,7 +52,7 @@ async function tell(engine: Engine, options: Options, made: Committed): Promise<
     });
   }
   if (options.iidfile === undefined) return lines([id.slice(7)]);
-  writeFileSync(options.iidfile, id);
+  writeTold(options.iidfile, id);
   return undefined;
 }
 
