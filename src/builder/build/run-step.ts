@@ -31,7 +31,7 @@ export async function runStep(place: StepPlace, step: RunStep): Promise<void> {
         ...(step.devices.length > 0 && { devices: devicesOf(step, job.options) }),
         ...(discard.length > 0 && { discard }),
         noHosts: job.options.noHosts,
-        noHostname: job.options.noHostname,
+        noHostname: true, // what a RUN writes there is meant for the image
         ...(step.security === 'insecure' && insecure(job.options.allow ?? [])),
         attachments: attach(place, step, { proxies, output }),
         as: words,

@@ -111,9 +111,8 @@ export interface BuildOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** `--mount`s for every RUN, as a RUN has them. */
   readonly mounts?: readonly string[] | undefined;
-  /** RUNs see `/etc/hosts` and `/etc/hostname` of the image as they are. */
+  /** RUNs see `/etc/hosts` of the image as it is. */
   readonly noHosts?: boolean | undefined;
-  readonly noHostname?: boolean | undefined;
   readonly secrets?: ReadonlyMap<string, SecretSource> | undefined;
   /** A secret in a layer is E_SECRET, not a warning. */
   readonly failOnSecret?: boolean | undefined;

@@ -99,7 +99,6 @@ function buildOptions(options: Options, env: NodeJS.ProcessEnv, outputs: Outputs
     env: variables(options.env, env),
     mounts: options.mount,
     noHosts: options.noHosts,
-    noHostname: options.noHostname,
     labels: namedValues(options.label, 'label'),
     run: runDefaults(options),
     allow: options.allow as readonly string[],

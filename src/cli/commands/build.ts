@@ -176,7 +176,7 @@ export const spec = defineCommand({
       unsupported: 'RUNs need no other program',
     }),
     'no-hosts': bool('leave /etc/hosts of the image alone'),
-    'no-hostname': bool('leave /etc/hostname of the image alone'),
+    'no-hostname': bool('/etc/hostname is always that of the image', { hidden: true, ignored: true }),
     'compat-volumes': bool('throw away what RUNs write to volumes'),
     'save-stages': bool('keep the stages that were built as images without names'),
     'stage-labels': bool('label the image and those of --save-stages with the name and base of their stage'),
