@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BldError, explain } from '../base/errors.ts';
 import { log } from '../base/log.ts';
@@ -78,7 +78,13 @@ export function readSecret(
       : src === undefined && type !== 'file' && env[id] !== undefined
         ? id
         : undefined);
-  if (name === undefined) return [id, { kind: 'file', path: resolve(src ?? id) }];
+  if (name === undefined) {
+    const path = resolve(src ?? id);
+    if (existsSync(path)) return [id, { kind: 'file', path }];
+    throw new BldError('E_NOT_FOUND', `secret ${id}: there is no file ${path}`, {
+      hint: 'name the file with src=PATH, or a variable with env=NAME',
+    });
+  }
   const value = env[name];
   if (value === undefined) throw new BldError('E_NOT_FOUND', `secret ${id}: the variable ${name} is not set`);
   return [id, { kind: 'value', value }];

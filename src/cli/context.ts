@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { BldError } from '../base/errors.ts';
 import { configureLog } from '../base/log.ts';
 import type { Progress, ProgressEvent } from '../base/progress.ts';
 import type { Engine, EngineOptions } from '../builder/engine.ts';
@@ -58,6 +60,15 @@ function lazyProgress(): { readonly progress: Progress; end(): void } {
   };
 }
 
+/** A file of credentials that a flag names has to be there: else nobody would hear that there are none. */
+function existing(registry: RegistryValues, env: NodeJS.ProcessEnv): RegistryValues {
+  const { authfile } = registry;
+  if (authfile === undefined || authfile === env.REGISTRY_AUTH_FILE || existsSync(authfile)) return registry;
+  throw new BldError('E_NOT_FOUND', `--authfile ${authfile}: no such file`, {
+    hint: 'bld login --authfile makes it',
+  });
+}
+
 /** The context of one command; disposing of it closes what it opened. */
 export function makeContext(
   globals: Globals,
@@ -94,7 +105,7 @@ export function makeContext(
         ...(!quiet && { progress: drawing.progress }),
         ...rest,
         signal: interrupts.signal,
-        registry: registryOptions(registry, env),
+        registry: registryOptions(existing(registry, env), env),
       });
     },
     print,

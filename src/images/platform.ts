@@ -35,6 +35,10 @@ const KNOWN_SYSTEMS = [
   'solaris',
   'aix',
 ];
+const KNOWN_ARCHITECTURES = [
+  ...['amd64', 'arm64', 'arm', '386', 'ppc64le', 'ppc64', 's390x', 'riscv64', 'loong64', 'wasm'],
+  ...['mips', 'mipsle', 'mips64', 'mips64le', 'sparc64'],
+];
 /** The variant that an architecture without one means. */
 const USUAL_VARIANT: Readonly<Record<string, string>> = { arm: 'v7', arm64: 'v8', amd64: 'v1' };
 
@@ -80,9 +84,16 @@ export function parsePlatform(text: string): Platform {
     return normalisePlatform({ os: first, architecture: second, ...(variant !== undefined && { variant }) });
   }
   if (first === 'local') return host;
-  return KNOWN_SYSTEMS.includes(first.toLowerCase())
-    ? normalisePlatform({ ...host, os: first })
-    : normalisePlatform({ os: host.os, architecture: first });
+  if (KNOWN_SYSTEMS.includes(first.toLowerCase())) return normalisePlatform({ ...host, os: first });
+  const platform = normalisePlatform({ os: host.os, architecture: first });
+  if (KNOWN_ARCHITECTURES.includes(platform.architecture)) return platform;
+  throw new BldError(
+    'E_USAGE',
+    `${JSON.stringify(text)} is neither an operating system nor an architecture`,
+    {
+      hint: 'write os/arch[/variant], for example linux/arm64',
+    },
+  );
 }
 
 /** `linux/arm/v7`. */

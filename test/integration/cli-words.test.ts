@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Bench, BLD, type Output } from '../helpers/bld.ts';
+import { contextOf } from '../helpers/contexts.ts';
 
 function errorLine({ stderr }: Output): string {
   return stderr.split('\n')[0] ?? '';
@@ -159,4 +160,20 @@ describe('words of scripts', () => {
     expect(bench.run('umount', container, container)).toMatch(/^[0-9a-f]{64}$/);
     expect(bench.run('umount', container)).toBe('');
   });
+});
+
+test('files and words that are none are told before anything is done', () => {
+  using bench = new Bench('root');
+  const context = contextOf(bench, 'FROM scratch\n');
+  const refused: readonly (readonly [string, ...string[]])[] = [
+    ['neither an operating system nor an architecture', '--platform', 'bogus', context],
+    ['secret s: there is no file', '--secret', 'id=s,src=/no/where', context],
+    ['--authfile /no/where: no such file', '--authfile', '/no/where', context],
+  ];
+  for (const [message, ...words] of refused) {
+    expect(bench.try(['build', ...words])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining(message),
+    });
+  }
 });
